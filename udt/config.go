@@ -1,0 +1,214 @@
+package udt
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// A Mode is the service a connection gives. Both peers must agree on it.
+type Mode int
+
+const (
+	ModeStream  Mode = iota // ordered byte stream
+	ModeMessage             // reliable messages with boundaries
+)
+
+// String returns "stream" or "message".
+func (m Mode) String() string {
+	switch m {
+	case ModeStream:
+		return "stream"
+	case ModeMessage:
+		return "message"
+	}
+	return "invalid"
+}
+
+// Defaults of Config.
+const (
+	defaultMSS4             = 1500
+	defaultMSS6             = 1480 // the wire counts 28 bytes of headers on IPv6 too
+	defaultBuffer           = 48 << 20
+	defaultUDPSendBuffer    = 2 << 20
+	defaultUDPRecvBuffer    = 8 << 20
+	defaultHandshakeTimeout = 3 * time.Second
+	defaultRendezvousLimit  = 30 * time.Second
+	defaultPeerTimeout      = 10 * time.Second
+	defaultIdleTimeout      = 60 * time.Second
+	defaultKeepAlivePeriod  = 20 * time.Second
+	defaultLinger           = 180 * time.Second
+	defaultBacklog          = 128
+
+	minBuffer     = 16 << 10
+	maxBuffer     = 1 << 30
+	maxFlowWindow = 1 << 20
+)
+
+// A Config configures connections. A Config must not be modified after it has
+// been passed to a function in this package; it may be reused.
+//
+// The zero value of every field selects the documented default. Values out of
+// range are an error of the call that is given the Config, which Is ErrConfig.
+type Config struct {
+	// Mode is the service of the connections; both peers must use the same.
+	Mode Mode
+
+	// MSS is the largest IP packet sent, headers included, from 100 to 65535
+	// bytes. The default is 1500 on IPv4 and 1480 on IPv6, where the wire counts
+	// 28 bytes of headers as well. The smaller of both peers' values is used.
+	MSS int
+
+	// FlowWindow is how many packets on their way we are willing to receive at
+	// most, from 32 to 1048576. The default follows RecvBuffer.
+	FlowWindow int
+
+	// SendBuffer and RecvBuffer are caps, in bytes, on the data that Write may
+	// queue and on the data held for Read, from 16 KiB to 1 GiB. Buffers start
+	// at 1 MiB and grow as the path needs; the default cap is 48 MiB each. A
+	// path of rate r and round trip t wants 4·r·t.
+	SendBuffer, RecvBuffer int
+
+	// UDPSendBuffer and UDPRecvBuffer are the sizes asked for of sockets that
+	// this package opens, by default 2 MiB and 8 MiB. The system may grant less:
+	// see Endpoint.Stats.
+	UDPSendBuffer, UDPRecvBuffer int
+
+	// MaxBandwidth limits sending, in bytes per second. Zero means no limit.
+	MaxBandwidth int64
+
+	// HandshakeTimeout bounds the handshake of a dial: 3 s by default, 30 s in
+	// rendezvous. Negative means no limit but that of the dial's context.
+	HandshakeTimeout time.Duration
+
+	// PeerTimeout ends a connection on which data or probes stay unanswered for
+	// so long. The default is 10 s; negative means never.
+	PeerTimeout time.Duration
+
+	// IdleTimeout ends a connection on which nothing at all was heard for so
+	// long, keep-alives included. The default is 60 s; negative means never.
+	IdleTimeout time.Duration
+
+	// KeepAlivePeriod is after how long without having sent anything a
+	// keep-alive is sent, give or take a fifth. The default is 20 s; negative
+	// means that none are sent.
+	KeepAlivePeriod time.Duration
+
+	// Linger is for how long a closed connection goes on delivering what was
+	// written. The default is 180 s; negative means that Close discards it.
+	// See Conn.SetLinger.
+	Linger time.Duration
+
+	// Backlog is how many connections may wait for Accept, by default 128.
+	// Further ones are refused.
+	Backlog int
+
+	// CongestionControl makes the controller of one connection. If nil, UDT's
+	// own rate control is used: see NewNative.
+	CongestionControl func() CongestionControl
+
+	// AcceptPeer, if not nil, is consulted before a listener accepts a
+	// connection. An error refuses the peer. It is called from the goroutine
+	// that reads the socket and must not block.
+	AcceptPeer func(PeerInfo) error
+
+	// DisableExtensions makes connections speak to every peer as they do to the
+	// C++ library: no extended acknowledgements.
+	DisableExtensions bool
+
+	// DisableOffload keeps sockets that this package opens from using UDP
+	// segmentation and receive offload.
+	DisableOffload bool
+
+	// Logger receives connection events at level Debug. Nil means none.
+	Logger *slog.Logger
+
+	initialNumber *uint32 // set by tests that need sequence numbers to wrap
+}
+
+// Clone returns a shallow clone of c, or nil if c is nil.
+func (c *Config) Clone() *Config {
+	if c == nil {
+		return nil
+	}
+	clone := *c
+	return &clone
+}
+
+// PeerInfo describes a peer that asks to connect. Its claims are unverified but
+// for the address, at which it has shown to receive.
+type PeerInfo struct {
+	RemoteAddr netip.AddrPort
+	Mode       Mode
+	MSS        int // bytes
+	FlowWindow int // packets
+}
+
+// check reports what is out of range.
+func (c *Config) check() error {
+	between := func(name string, v, lo, hi int) error {
+		if v != 0 && (v < lo || v > hi) {
+			return configError("%s is %d, must be from %d to %d", name, v, lo, hi)
+		}
+		return nil
+	}
+	if c.Mode != ModeStream && c.Mode != ModeMessage {
+		return configError("Mode is %d", c.Mode)
+	}
+	for _, err := range []error{
+		between("MSS", c.MSS, proto.MinMSS, proto.MaxMSS),
+		between("FlowWindow", c.FlowWindow, 32, maxFlowWindow),
+		between("SendBuffer", c.SendBuffer, minBuffer, maxBuffer),
+		between("RecvBuffer", c.RecvBuffer, minBuffer, maxBuffer),
+		between("UDPSendBuffer", c.UDPSendBuffer, 1<<10, maxBuffer),
+		between("UDPRecvBuffer", c.UDPRecvBuffer, 1<<10, maxBuffer),
+		between("Backlog", c.Backlog, 1, 1<<20),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	if c.MaxBandwidth < 0 {
+		return configError("MaxBandwidth is %d, must not be negative", c.MaxBandwidth)
+	}
+	return nil
+}
+
+// or returns v, or def if v is zero.
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// core returns the protocol machine's part of a Config with defaults filled in.
+func (c *Config) core(remote netip.AddrPort, rendezvous bool) proto.Config {
+	mss, handshake := defaultMSS4, defaultHandshakeTimeout
+	if remote.Addr().Is6() && !remote.Addr().Is4In6() {
+		mss = defaultMSS6
+	}
+	if rendezvous {
+		handshake = defaultRendezvousLimit
+	}
+	p := proto.Config{
+		Message:          c.Mode == ModeMessage,
+		MSS:              or(c.MSS, mss),
+		SendBuffer:       or(c.SendBuffer, defaultBuffer),
+		RecvBuffer:       or(c.RecvBuffer, defaultBuffer),
+		MaxBandwidth:     c.MaxBandwidth,
+		HandshakeTimeout: or(c.HandshakeTimeout, handshake),
+		PeerTimeout:      or(c.PeerTimeout, defaultPeerTimeout),
+		IdleTimeout:      or(c.IdleTimeout, defaultIdleTimeout),
+		KeepAlivePeriod:  or(c.KeepAlivePeriod, defaultKeepAlivePeriod),
+		Linger:           or(c.Linger, defaultLinger),
+		NoExtensions:     c.DisableExtensions,
+		Remote:           remote,
+	}
+	p.FlowWindow = or(c.FlowWindow, min(max(p.RecvBuffer/(p.MSS-wire.DataOverhead), 32), maxFlowWindow))
+	return p
+}

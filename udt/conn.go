@@ -1,0 +1,384 @@
+package udt
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/udpio"
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// A Conn is a UDT connection. Multiple goroutines may invoke methods on a Conn
+// simultaneously. Concurrent Writes are not interleaved.
+//
+// Conn implements net.Conn. It has no CloseWrite: UDT ends both directions at
+// once.
+type Conn struct {
+	// Set before the Conn is shared.
+	endpoint *Endpoint
+	id       uint32
+	mode     Mode
+	local    *net.UDPAddr
+	remote   *net.UDPAddr
+	addr     netip.AddrPort // remote
+	conclude acceptKey      // accepted connections: the conclusion that made it
+
+	// peer belongs to the holder of the sending role.
+	peer *udpio.Peer
+
+	// mu guards what follows. It is held for arithmetic only: never across a
+	// copy of payload, a system call or a wait.
+	mu   sync.Mutex
+	core *proto.Conn
+
+	// Roles: whoever sets one owns the matching part until it clears it.
+	reading bool // in-order bytes not yet consumed
+	writing bool // uncommitted slots
+	sending bool // headers of committed slots, socket writes
+	looping bool // a loop goroutine runs, or is about to
+	copying bool // the reader copies out of buffers
+
+	rdata, rturn   sync.Cond // the reader waits for data; others for its role
+	wspace, wturn  sync.Cond // the writer waits for room; others for its role
+	changed        sync.Cond // Close, Flush and dials wait for progress
+	rwait, wwait   bool      // somebody waits on rdata, wspace
+	wneed          int       // message mode: room the writer waits for
+	waiters        int       // on changed
+	rdead, wdead   deadline
+	timer          *time.Timer
+	timerAt        time.Time // when timer fires, zero if it is not armed
+	pausedTill     time.Time // the system had no buffers: send nothing before
+	closed         bool      // by Close or Abort
+	retired        bool      // the endpoint has forgotten it
+	everOpen       bool      // the handshake completed
+	lingerSet      bool
+	linger         time.Duration // how long Close waits, if lingerSet
+	lostUnreported bool          // PacketConn: messages were lost with it
+}
+
+var _ net.Conn = (*Conn)(nil)
+
+func newConn(e *Endpoint, id uint32, mode Mode, local, remote netip.AddrPort) *Conn {
+	c := &Conn{
+		endpoint: e, id: id, mode: mode, addr: remote,
+		local: net.UDPAddrFromAddrPort(local), remote: net.UDPAddrFromAddrPort(remote),
+	}
+	source := netip.Addr{}
+	if bound := e.sock.LocalAddr().Addr(); bound.IsUnspecified() && local.IsValid() && !local.Addr().IsUnspecified() {
+		source = local.Addr() // answer from the address that the peer knows
+	}
+	c.peer = udpio.NewPeer(remote, source)
+	for _, cond := range []*sync.Cond{&c.rdata, &c.rturn, &c.wspace, &c.wturn, &c.changed} {
+		cond.L = &c.mu
+	}
+	return c
+}
+
+// LocalAddr returns the local address, a *net.UDPAddr. On a connection that was
+// accepted on a wildcard address it is the concrete one that the peer used.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr returns the peer's address, a *net.UDPAddr.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// Mode returns the connection's mode. In ModeMessage, Write sends one ordered
+// message and Read returns one; in ModeStream, ReadMessage and WriteMessage
+// return ErrMode.
+func (c *Conn) Mode() Mode { return c.mode }
+
+// Endpoint returns the endpoint that carries c.
+func (c *Conn) Endpoint() *Endpoint { return c.endpoint }
+
+// PacketPayload returns how many payload bytes one packet of c carries.
+func (c *Conn) PacketPayload() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.core.Payload()
+}
+
+// SetDeadline sets the read and write deadlines, as net.Conn describes.
+func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadlines(t, true, true) }
+
+// SetReadDeadline sets the deadline of future and present calls that read. A
+// deadline in the past makes them fail at once, even with data to read; the
+// zero Time lifts it.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
+
+// SetWriteDeadline sets the deadline of future and present calls that write.
+// What they had accepted before is delivered. Close is not affected.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
+
+func (c *Conn) setDeadlines(t time.Time, read, write bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.opError("set", net.ErrClosed)
+	}
+	if read {
+		c.rdead.setLocked(&c.mu, t, c.wakeReadersLocked)
+	}
+	if write {
+		c.wdead.setLocked(&c.mu, t, c.wakeWritersLocked)
+	}
+	return nil
+}
+
+func (c *Conn) wakeReadersLocked() {
+	c.rdata.Broadcast()
+	c.rturn.Broadcast()
+}
+
+func (c *Conn) wakeWritersLocked() {
+	c.wspace.Broadcast()
+	c.wturn.Broadcast()
+}
+
+func (c *Conn) wakeAllLocked() {
+	c.wakeReadersLocked()
+	c.wakeWritersLocked()
+	c.changed.Broadcast()
+}
+
+// noteLocked wakes whoever can go on after a change of the core's state, and
+// lets go of a connection that has ended.
+func (c *Conn) noteLocked() {
+	if c.rwait && (c.core.Readable() || c.core.ReadErr() != nil) {
+		c.rdata.Broadcast()
+	}
+	if c.wwait && (c.writableLocked() || c.core.WriteErr() != nil) {
+		c.wspace.Broadcast()
+	}
+	if c.waiters > 0 {
+		c.changed.Broadcast()
+	}
+	c.everOpen = c.everOpen || c.core.Open()
+	if c.core.Ended() && !c.retired && (c.closed || !c.everOpen || c.core.Err() != proto.ErrClosed) {
+		c.retired = true
+		c.wakeAllLocked()
+		c.endpoint.retire(c, c.core.Confirmed())
+	}
+	c.freeLocked()
+}
+
+func (c *Conn) writableLocked() bool {
+	if c.wneed > 0 {
+		return c.core.WritableMessage(c.wneed)
+	}
+	return c.core.Writable()
+}
+
+// freeLocked stops the timers of a connection that is over, when no role is
+// held any more: whoever clears the last one gets here.
+func (c *Conn) freeLocked() {
+	if !c.retired || c.reading || c.writing || c.sending || c.looping {
+		return
+	}
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer, c.timerAt = nil, time.Time{}
+	}
+	if c.closed {
+		c.core.Free()
+	}
+}
+
+// waitLocked waits on changed.
+func (c *Conn) waitLocked() {
+	c.waiters++
+	c.changed.Wait()
+	c.waiters--
+}
+
+// opError wraps err as an error of operation op on c.
+func (c *Conn) opError(op string, err error) error { return opError(op, c.local, c.remote, err) }
+
+// readErrLocked returns why nothing more will be read, nil if more may come.
+func (c *Conn) readErrLocked() error {
+	if c.closed {
+		return net.ErrClosed
+	}
+	return fromCore(c.core.ReadErr())
+}
+
+// writeErrLocked returns why nothing can be written.
+func (c *Conn) writeErrLocked() error {
+	if c.closed {
+		return net.ErrClosed
+	}
+	err := fromCore(c.core.WriteErr())
+	if err == io.EOF {
+		return syscall.EPIPE
+	}
+	return err
+}
+
+// Close ends the connection. Data accepted by Write are still delivered: Close
+// waits while acknowledgements make progress, then returns, and what is left is
+// sent in the background for at most Config.Linger. It does not wait if nothing
+// is unacknowledged; with a live peer it costs one round trip, with a dead one
+// a few. Unread data are discarded. Blocked calls return net.ErrClosed.
+//
+// A program that ends right after Close may use CloseContext to learn whether
+// everything has arrived, as no kernel carries on for it.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.opError("close", net.ErrClosed)
+	}
+	if c.lingerSet && c.linger == 0 {
+		c.abortLocked(wire.ReasonAborted)
+		return nil
+	}
+	c.closeLocked()
+	var limit *time.Timer
+	expired := false
+	if c.lingerSet {
+		limit = time.AfterFunc(c.linger, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			expired = true
+			c.changed.Broadcast()
+		})
+		defer limit.Stop()
+	}
+	for !c.core.Shutting() && !c.core.Ended() && !c.core.Stuck() && !expired {
+		c.waitLocked()
+	}
+	return nil
+}
+
+// CloseContext closes the connection and waits until the peer has acknowledged
+// everything, or ctx ends. It returns nil if all was acknowledged; otherwise the
+// context's error, and what is left is sent in the background as after Close,
+// or the reason for which it cannot be delivered.
+func (c *Conn) CloseContext(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.changed.Broadcast()
+	})
+	defer stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.opError("close", net.ErrClosed)
+	}
+	c.closeLocked()
+	for {
+		if err := c.core.Err(); c.core.Ended() && err != nil && !errors.Is(err, proto.ErrClosed) {
+			return c.opError("close", fromCore(err))
+		}
+		if c.core.Shutting() {
+			if c.core.Undelivered() {
+				return c.opError("close", ErrReset)
+			}
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return c.opError("close", err)
+		}
+		c.waitLocked()
+	}
+}
+
+// closeLocked closes the core and wakes blocked calls.
+func (c *Conn) closeLocked() {
+	c.markClosedLocked()
+	c.core.Close(time.Now())
+	c.transmitLocked(1, false)
+	c.noteLocked()
+}
+
+// Abort closes the connection at once. Data not delivered yet are discarded;
+// the peer's calls fail with ErrReset.
+func (c *Conn) Abort() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed && c.core.Shutting() {
+		return c.opError("close", net.ErrClosed)
+	}
+	c.abortLocked(wire.ReasonAborted)
+	return nil
+}
+
+func (c *Conn) abortLocked(reason wire.Reason) {
+	c.markClosedLocked()
+	c.core.Abort(time.Now(), reason)
+	c.transmitLocked(1, false)
+	c.noteLocked()
+}
+
+// markClosedLocked marks the connection as closed by the application, which then
+// no longer reads from buffers that closing frees.
+func (c *Conn) markClosedLocked() {
+	c.closed = true
+	c.rdead.stopLocked()
+	c.wdead.stopLocked()
+	c.wakeAllLocked()
+	for c.copying {
+		c.waitLocked() // a copy never blocks
+	}
+}
+
+// Flush waits until the peer has acknowledged everything that was written before
+// the call, or ctx ends. It does not close the connection.
+func (c *Conn) Flush(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.changed.Broadcast()
+	})
+	defer stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for end := c.core.Sequence(); c.core.AcknowledgedTo() < end; c.waitLocked() {
+		if err := c.writeErrLocked(); err != nil {
+			return c.opError("write", err)
+		}
+		if err := ctx.Err(); err != nil {
+			return c.opError("write", err)
+		}
+	}
+	return nil
+}
+
+// SetLinger sets how Close behaves with data that are not acknowledged yet, as
+// net.TCPConn does: with sec negative, the default, Close waits while there is
+// progress; with sec zero, Close is Abort; with sec positive, Close waits for at
+// most so many seconds, after which what is left is discarded.
+func (c *Conn) SetLinger(sec int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.opError("set", net.ErrClosed)
+	}
+	c.lingerSet = sec >= 0
+	if c.lingerSet {
+		c.linger = time.Duration(sec) * time.Second
+		c.core.SetLinger(time.Now(), max(c.linger, time.Nanosecond))
+	}
+	return nil
+}
+
+// SetMaxBandwidth limits sending to n bytes per second; zero lifts the limit.
+func (c *Conn) SetMaxBandwidth(n int64) error {
+	if n < 0 {
+		return c.opError("set", configError("bandwidth is %d, must not be negative", n))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.opError("set", net.ErrClosed)
+	}
+	c.core.SetMaxBandwidth(n)
+	c.kickLocked()
+	return nil
+}

@@ -1,0 +1,168 @@
+package udt
+
+import (
+	"errors"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/udpio"
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// loopBatches is after how many batches a loop gives other goroutines a turn.
+const loopBatches = 16
+
+// noBufferPause is how long a connection waits after the system had no buffers.
+const noBufferPause = time.Millisecond
+
+// batches hold plain memory only.
+var batches = sync.Pool{New: func() any { return new(proto.Batch) }}
+
+// transmitLocked sends up to n batches if nobody else is sending. With wait set
+// it waits for room in the socket. It unlocks and locks mu around system calls.
+//
+// The sending role is cleared only here: in the critical section in which the
+// core had nothing more to send and the timer was armed, or in which the loop
+// was started. So no wake-up is lost, whoever makes something due meanwhile.
+func (c *Conn) transmitLocked(n int, wait bool) {
+	if c.sending {
+		return
+	}
+	c.sending = true
+	b := batches.Get().(*proto.Batch)
+	for {
+		now := time.Now()
+		if now.Before(c.pausedTill) {
+			c.sending = false
+			c.armLocked(c.pausedTill)
+			break
+		}
+		if n == 0 {
+			c.sending = false
+			if c.core.Due(now) {
+				c.kickLocked()
+			} else {
+				c.armLocked(c.core.Next())
+			}
+			break
+		}
+		n--
+		if !c.core.Poll(now, b, false) {
+			c.sending = false
+			c.armLocked(c.core.Next())
+			break
+		}
+		c.mu.Unlock()
+		sent, err := c.endpoint.sock.Send(c.peer, b.Runs, wait)
+		c.mu.Lock()
+		c.core.Sent(now, b, sent)
+		if err != nil && !c.sendFailedLocked(now, err, wait) {
+			c.sending = false
+			break
+		}
+	}
+	batches.Put(b)
+	c.noteLocked()
+}
+
+// sendFailedLocked deals with what the socket did not take and reports whether
+// to go on.
+func (c *Conn) sendFailedLocked(now time.Time, err error, wait bool) bool {
+	switch {
+	case errors.Is(err, udpio.ErrWouldBlock):
+		c.kickLocked() // the loop may wait
+		return wait
+	case errors.Is(err, udpio.ErrNoBuffers):
+		c.pausedTill = now.Add(noBufferPause)
+		return true
+	case errors.Is(err, net.ErrClosed):
+		c.core.Abort(now, wire.ReasonEndpoint)
+		c.core.Fail(net.ErrClosed)
+		return false
+	}
+	return true
+}
+
+// kickLocked starts the loop if it does not run.
+func (c *Conn) kickLocked() {
+	if c.looping {
+		return
+	}
+	c.looping = true
+	go c.loop()
+}
+
+// loop sends until the core has nothing more that is due. There is no loop while
+// a connection is idle.
+func (c *Conn) loop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		c.looping = false
+		if c.sending {
+			return // its holder sends the rest, or starts the loop again
+		}
+		c.looping = true // kicks from here on are for this very loop
+		c.transmitLocked(loopBatches, true)
+		c.looping = false
+		if c.sending || !c.core.Due(time.Now()) || time.Now().Before(c.pausedTill) {
+			c.freeLocked()
+			return
+		}
+		c.looping = true
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+}
+
+// armLocked makes the timer fire at t, or leaves it if it fires before.
+func (c *Conn) armLocked(t time.Time) {
+	if t.IsZero() || !c.timerAt.IsZero() && !t.Before(c.timerAt) {
+		return
+	}
+	c.timerAt = t
+	left := max(time.Until(t), 0)
+	if c.timer == nil {
+		c.timer = time.AfterFunc(left, c.timeout)
+		return
+	}
+	c.timer.Reset(left)
+}
+
+// timeout is called by the timer.
+func (c *Conn) timeout() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timerAt = time.Time{}
+	if c.retired && !c.core.Due(time.Now()) {
+		return
+	}
+	c.transmitLocked(loopBatches, true)
+}
+
+// dueLocked sends what a call has made due: at once if it is little, by the loop
+// if it is more.
+func (c *Conn) dueLocked(now time.Time) {
+	if c.sending {
+		return
+	}
+	if c.core.Due(now) {
+		c.kickLocked()
+		return
+	}
+	c.armLocked(c.core.Next())
+}
+
+// handle applies datagrams that the endpoint's reader has received, wakes whom
+// they concern, and sends what they make due: one batch, without waiting.
+func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.core.Handle(now, b, segment, owner)
+	c.noteLocked()
+	c.transmitLocked(1, false)
+}

@@ -1,0 +1,142 @@
+package udt
+
+import (
+	"io"
+	"net"
+	"time"
+)
+
+// Write writes data, as net.Conn describes: it returns when all of b has been
+// copied to the send buffer, waiting for room under the write deadline. In
+// ModeMessage it sends b as one ordered message.
+func (c *Conn) Write(b []byte) (int, error) {
+	v := [1][]byte{b}
+	return c.WriteBuffers(v[:])
+}
+
+// WriteBuffers writes the contents of v in order as one Write. In ModeMessage
+// they become one message.
+func (c *Conn) WriteBuffers(v [][]byte) (int, error) {
+	total := 0
+	for _, b := range v {
+		total += len(b)
+	}
+	if c.mode == ModeMessage {
+		if err := c.writeMessage(v, total, MessageOptions{Ordered: true}); err != nil {
+			return 0, err
+		}
+		return total, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.beginWriteLocked(); err != nil {
+		return 0, c.opError("write", err)
+	}
+	defer c.endWriteLocked()
+	n := 0
+	for _, b := range v {
+		for len(b) > 0 {
+			k, err := c.writeSomeLocked(b)
+			n += k
+			b = b[k:]
+			if err != nil {
+				return n, c.opError("write", err)
+			}
+		}
+	}
+	return n, nil
+}
+
+// writeSomeLocked waits for room and fills it from b, with the lock given up
+// for the copy, and sends if that is worth it.
+func (c *Conn) writeSomeLocked(b []byte) (int, error) {
+	for {
+		switch {
+		case c.closed:
+			return 0, net.ErrClosed
+		case c.wdead.expired:
+			return 0, errTimeout
+		}
+		if err := c.writeErrLocked(); err != nil {
+			return 0, err
+		}
+		r := c.core.Reserve(len(b))
+		if r.Size() == 0 {
+			c.wwait = true
+			c.wspace.Wait()
+			c.wwait = false
+			continue
+		}
+		c.mu.Unlock()
+		n := r.Copy(0, b)
+		c.mu.Lock()
+		now := time.Now()
+		c.core.Commit(now, &r, n)
+		c.committedLocked(now)
+		return n, nil
+	}
+}
+
+// committedLocked sends what was committed: from this goroutine if nothing is
+// under way or a full batch is ready, so that no other has to be woken.
+func (c *Conn) committedLocked(now time.Time) {
+	if c.sending {
+		return // its holder finds what was added
+	}
+	if c.core.Inline(now) {
+		c.transmitLocked(1, false)
+		return
+	}
+	c.dueLocked(now)
+}
+
+// beginWriteLocked takes the writing role. Waiting calls take it in turn.
+func (c *Conn) beginWriteLocked() error {
+	for {
+		switch {
+		case c.closed:
+			return net.ErrClosed
+		case c.wdead.expired:
+			return errTimeout
+		}
+		if err := c.writeErrLocked(); err != nil {
+			return err
+		}
+		if !c.writing {
+			c.writing = true
+			return nil
+		}
+		c.wturn.Wait()
+	}
+}
+
+func (c *Conn) endWriteLocked() {
+	c.writing = false
+	c.wturn.Signal()
+	c.freeLocked()
+}
+
+// ReadFrom implements io.ReaderFrom: it writes what it reads from r until r
+// returns io.EOF, which is not an error, or until an error. It obeys the write
+// deadline. In ModeMessage each Read of r becomes one message.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	buf := transferBuffers.Get().(*[64 << 10]byte)
+	defer transferBuffers.Put(buf)
+	var total int64
+	for {
+		n, err := r.Read(buf[:])
+		if n > 0 {
+			k, werr := c.Write(buf[:n])
+			total += int64(k)
+			if werr != nil {
+				return total, werr
+			}
+		}
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}

@@ -1,0 +1,374 @@
+package udt
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/udpio"
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// An Endpoint owns one UDP socket and carries any number of connections, dialed
+// and accepted, on its port. Its methods may be called concurrently.
+//
+// Endpoints are made by NewEndpoint, or by Listen, ListenPacket and dials, whose
+// endpoints close by themselves with their last connection.
+type Endpoint struct {
+	sock    udpio.Socket
+	memory  memory
+	demux   demux
+	started time.Time
+	owned   bool // closes with its last connection
+	logger  *slog.Logger
+	foreign atomic.Pointer[func(b []byte, from netip.AddrPort)]
+	done    chan struct{} // closed when the reader has ended
+	counts  endpointCounts
+
+	// mu guards what follows; it may be taken before Conn.mu, never after.
+	mu       sync.Mutex
+	random   *mathrand.ChaCha8
+	cookies  *proto.CookieJar
+	listener *Listener
+	dialing  int  // dials and packet connections that keep an owned endpoint open
+	closing  bool // no new connections
+	closed   bool
+	idle     *time.Timer // ends an owned endpoint a while after its last connection
+}
+
+type endpointCounts struct {
+	unknown, malformed, foreign, refused, wrongSource atomic.Uint64
+}
+
+// NewEndpoint makes an endpoint of pc, which it takes over and closes. If pc is a
+// *net.UDPConn, the endpoint uses the system's batching and offload; any other
+// net.PacketConn is used through its interface and must have UDP addresses.
+func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
+	if pc == nil {
+		return nil, opError("listen", nil, nil, configError("no PacketConn"))
+	}
+	sock, err := udpio.Wrap(pc, udpio.Options{RecvBuffer: defaultUDPRecvBuffer, SendBuffer: defaultUDPSendBuffer})
+	if err != nil {
+		return nil, err
+	}
+	return startEndpoint(sock, false, nil), nil
+}
+
+func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint {
+	now := time.Now()
+	e := &Endpoint{
+		sock: sock, owned: owned, started: now, logger: logger, done: make(chan struct{}),
+		cookies: proto.NewCookieJar(now, func(b []byte) { rand.Read(b) }),
+	}
+	var seed [32]byte
+	rand.Read(seed[:])
+	e.random = mathrand.NewChaCha8(seed)
+	e.memory.limit.Store(defaultMemoryLimit)
+	e.demux.init()
+	go e.read()
+	return e
+}
+
+// LocalAddr returns the socket's address, a *net.UDPAddr. It may be the
+// wildcard.
+func (e *Endpoint) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(e.sock.LocalAddr()) }
+
+// SyscallConn gives access to the shared socket. It returns an error if the
+// endpoint was made of something other than a *net.UDPConn.
+func (e *Endpoint) SyscallConn() (syscall.RawConn, error) { return e.sock.SyscallConn() }
+
+// SetMemoryLimit bounds the bytes that the buffers of all connections together
+// may grow by beyond their initial sizes. The default is 1 GiB.
+func (e *Endpoint) SetMemoryLimit(n int64) { e.memory.limit.Store(n) }
+
+// OnForeignPacket sets a function for datagrams that are not UDT's, such as
+// those of STUN. It is called from the goroutine that reads the socket: it must
+// not block, and must not keep b. Nil, the default, drops them.
+func (e *Endpoint) OnForeignPacket(f func(b []byte, from netip.AddrPort)) {
+	if f == nil {
+		e.foreign.Store(nil)
+		return
+	}
+	e.foreign.Store(&f)
+}
+
+// WriteTo sends a datagram of the caller's own to addr through the endpoint's
+// socket, unreliably, as is: a STUN request, say. It must not look like UDT to
+// the peer.
+func (e *Endpoint) WriteTo(b []byte, addr netip.AddrPort) error {
+	_, err := e.sock.Send(udpio.NewPeer(addr, netip.Addr{}), []wire.Run{{B: b}}, true)
+	return opError("write", e.LocalAddr(), net.UDPAddrFromAddrPort(addr), err)
+}
+
+// EndpointStats is a snapshot of an endpoint's counters and of what its socket
+// got from the system.
+type EndpointStats struct {
+	Connections           int    // registered
+	UnknownIDs            uint64 // packets to socket IDs that do not exist
+	WrongSource           uint64 // packets to a connection from another address
+	Malformed             uint64 // datagrams that are no UDT packets
+	Foreign               uint64 // handed to OnForeignPacket
+	HandshakesRefused     uint64 // conclusions answered with a refusal
+	SegmentationOffload   bool   // UDP GSO in use
+	ReceiveOffload        bool   // UDP GRO in use
+	SocketRecvBuffer      int    // bytes granted by the system; zero unknown
+	SocketSendBuffer      int    // bytes granted by the system; zero unknown
+	TransientErrors       uint64 // socket errors that were survived
+	SegmentationFallbacks uint64 // segmented sends repeated unsegmented
+	MemoryHeld            int64  // bytes that buffers have grown by
+}
+
+// Stats returns a snapshot.
+func (e *Endpoint) Stats() EndpointStats {
+	i := e.sock.Info()
+	return EndpointStats{
+		Connections: e.demux.len(), UnknownIDs: e.counts.unknown.Load(), WrongSource: e.counts.wrongSource.Load(),
+		Malformed: e.counts.malformed.Load(), Foreign: e.counts.foreign.Load(), HandshakesRefused: e.counts.refused.Load(),
+		SegmentationOffload: i.GSO, ReceiveOffload: i.GRO,
+		SocketRecvBuffer: i.RecvBuffer, SocketSendBuffer: i.SendBuffer,
+		TransientErrors: i.TransientErrors, SegmentationFallbacks: i.SegmentationFallbacks,
+		MemoryHeld: e.memory.held.Load(),
+	}
+}
+
+// socketBuffer is what the socket holds in the kernel's accounting, which Linux
+// doubles over what it was asked for; zero if unknown.
+func (e *Endpoint) socketBuffer() int {
+	n := e.sock.Info().RecvBuffer
+	if runtime.GOOS == "linux" {
+		n *= 2
+	}
+	return n
+}
+
+// read receives and hands out packets until the socket is closed.
+func (e *Endpoint) read() {
+	defer close(e.done)
+	b := newBlock()
+	defer func() { b.Release() }()
+	for {
+		if b.shared() {
+			b.Release()
+			b = newBlock()
+		}
+		r, err := e.sock.Recv(b.buf[:])
+		if err != nil {
+			var refused *udpio.RefusedError
+			if errors.As(err, &refused) {
+				e.handleRefused(refused)
+				continue
+			}
+			e.Close()
+			return
+		}
+		e.dispatch(time.Now(), b, r)
+	}
+}
+
+// dispatch cuts what was read into runs of packets for the same connection.
+func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) {
+	b := blk.buf[:r.N]
+	segment := max(r.Segment, 1)
+	for len(b) > 0 {
+		first := b[:min(segment, len(b))]
+		if len(first) < wire.HeaderLen {
+			e.handleForeign(first, r.From)
+			b = b[len(first):]
+			continue
+		}
+		id := wire.Dest(first)
+		n := len(first)
+		for n < len(b) && len(b)-n >= wire.HeaderLen && wire.Dest(b[n:]) == id {
+			n += min(segment, len(b)-n)
+		}
+		e.deliver(now, blk, b[:n], segment, id, r)
+		b = b[n:]
+	}
+}
+
+// holdBytes is from how many bytes of a block on a connection keeps references
+// to it: half of it. Smaller runs are copied, so that a connection never pins
+// more than twice what it holds.
+const holdBytes = 32 << 10
+
+// deliver hands a run of packets to the connection they are for.
+func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id uint32, r udpio.Received) {
+	if id == 0 {
+		for len(b) > 0 {
+			p := b[:min(segment, len(b))]
+			b = b[len(p):]
+			e.handleUnaddressed(now, p, r)
+		}
+		return
+	}
+	c, buried := e.demux.lookup(id, r.From)
+	switch {
+	case c != nil && c.addr == r.From:
+		var owner proto.Ref
+		if len(b) >= holdBytes {
+			owner = blk
+		}
+		c.handle(now, b, segment, owner)
+	case c != nil:
+		e.counts.wrongSource.Add(1)
+	case buried != nil:
+		e.answerFromGrave(now, buried, b, segment)
+	default:
+		e.handleForeign(b[:min(segment, len(b))], r.From)
+	}
+}
+
+// handleForeign takes a datagram that belongs to no connection.
+func (e *Endpoint) handleForeign(b []byte, from netip.AddrPort) {
+	if f := e.foreign.Load(); f != nil {
+		e.counts.foreign.Add(1)
+		(*f)(b, from)
+		return
+	}
+	if len(b) < wire.HeaderLen {
+		e.counts.malformed.Add(1)
+		return
+	}
+	e.counts.unknown.Add(1)
+}
+
+// send sends one packet that belongs to no connection, if the socket takes it.
+func (e *Endpoint) send(p *udpio.Peer, b []byte) {
+	runs := [1]wire.Run{{B: b}}
+	_, _ = e.sock.Send(p, runs[:], false) // lost is lost: the peer asks again
+}
+
+// handleRefused tells the dial whose request was refused, or the connections to
+// that address.
+func (e *Endpoint) handleRefused(r *udpio.RefusedError) {
+	now := time.Now()
+	for _, c := range e.demux.at(r.Addr) {
+		if len(r.Request) >= wire.HeaderLen+wire.HandshakeLen &&
+			binary.BigEndian.Uint32(r.Request[wire.HeaderLen+24:]) != c.id {
+			continue
+		}
+		c.mu.Lock()
+		c.core.HandleRefused(now)
+		c.noteLocked()
+		c.transmitLocked(1, false)
+		c.mu.Unlock()
+	}
+}
+
+// newID draws the socket ID of a new connection; mu must be held.
+func (e *Endpoint) newIDLocked() uint32 {
+	for {
+		if id := uint32(e.random.Uint64()) & wire.NumberMask; id != 0 && !e.demux.known(id) {
+			return id
+		}
+	}
+}
+
+// newRandLocked returns a source of random numbers for one connection.
+func (e *Endpoint) newRandLocked() proto.Rand {
+	return mathrand.New(mathrand.NewPCG(e.random.Uint64(), e.random.Uint64()))
+}
+
+// retire forgets a connection that has ended. Unless the peer knows of the end,
+// a tombstone tells it when it speaks again. It is called with c.mu held.
+func (e *Endpoint) retire(c *Conn, confirmed bool) {
+	e.demux.remove(c, !confirmed, time.Now())
+	if e.owned {
+		// Endpoint.mu comes before Conn.mu: not from here.
+		time.AfterFunc(0, e.closeIfIdle)
+	}
+}
+
+// graveTime is for how long an endpoint that nobody uses any more stays open to
+// tell peers that their connection is over.
+const graveTime = time.Second
+
+// closeIfIdle closes an owned endpoint whose last user is gone.
+func (e *Endpoint) closeIfIdle() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || !e.owned || e.listener != nil || e.dialing > 0 || e.demux.len() > 0 {
+		return
+	}
+	if left := graveTime - e.demux.sinceLastGrave(time.Now()); left > 0 {
+		if e.idle == nil {
+			e.idle = time.AfterFunc(left, e.closeIfIdle)
+		} else {
+			e.idle.Reset(left)
+		}
+		return
+	}
+	e.closeLocked()
+}
+
+func (e *Endpoint) closeLocked() {
+	e.closing, e.closed = true, true
+	if e.idle != nil {
+		e.idle.Stop()
+	}
+	e.sock.Close()
+}
+
+// Close aborts every connection and closes the socket at once. Shutdown does it
+// in order.
+func (e *Endpoint) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return opError("close", e.LocalAddr(), nil, net.ErrClosed)
+	}
+	e.closing = true
+	l := e.listener
+	e.mu.Unlock()
+	if l != nil {
+		l.Close()
+	}
+	for _, c := range e.demux.all() {
+		c.endpointClosed()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.closeLocked()
+	}
+	return nil
+}
+
+// endpointClosed ends c because its endpoint is being closed: the peer is told
+// once.
+func (c *Conn) endpointClosed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.core.Abort(time.Now(), wire.ReasonEndpoint)
+	c.transmitLocked(1, false)
+	c.core.Fail(net.ErrClosed)
+	c.noteLocked()
+}
+
+// Shutdown stops accepting, waits until every connection has closed or ctx ends,
+// and closes the socket. It returns the context's error if connections were left,
+// which are then aborted.
+func (e *Endpoint) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	e.closing = true
+	l := e.listener
+	e.mu.Unlock()
+	if l != nil {
+		l.Close()
+	}
+	err := e.demux.awaitEmpty(ctx)
+	e.Close()
+	<-e.done
+	return opError("close", e.LocalAddr(), nil, err)
+}

@@ -1,0 +1,115 @@
+package udt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/udtgo/udtgo/udt/internal/proto"
+)
+
+// Causes of errors. The methods of this package return them inside a
+// *net.OpError; test for them with errors.Is. Other causes are net.ErrClosed
+// after our own Close, os.ErrDeadlineExceeded for deadlines, the context's
+// error where there is a context, and syscall.EPIPE for writing to a connection
+// that the peer has closed.
+var (
+	// ErrRefused means that nobody listens at the address, or that the listener
+	// does not want the connection. It is syscall.ECONNREFUSED.
+	ErrRefused error = &cause{text: "connection refused", is: []error{syscall.ECONNREFUSED}}
+
+	// ErrReset means that the peer aborted the connection, or that data are
+	// missing at its end. It is syscall.ECONNRESET.
+	ErrReset error = &cause{text: "connection reset by peer", is: []error{syscall.ECONNRESET}}
+
+	// ErrPeerTimeout means that the peer does not answer any more, or did not
+	// answer a handshake. Its Timeout method returns true. It is
+	// syscall.ETIMEDOUT.
+	ErrPeerTimeout error = &cause{text: "peer does not answer", timeout: true, is: []error{syscall.ETIMEDOUT}}
+
+	// ErrMessageTooLong means that a message does not fit the send buffer or the
+	// peer's window, or that an incoming one does not fit Config.RecvBuffer.
+	ErrMessageTooLong error = &cause{text: "message too long", is: []error{syscall.EMSGSIZE}}
+
+	// ErrMode means that a method needs the other Mode, or that the peer uses it.
+	ErrMode error = &cause{text: "wrong mode for this connection"}
+
+	// ErrProtocol means that the peer broke the protocol.
+	ErrProtocol error = &cause{text: "protocol error"}
+
+	// ErrConfig means that a field of a Config, a Dialer or an argument is out of
+	// range; the error's text says which.
+	ErrConfig error = &cause{text: "invalid configuration"}
+)
+
+var errHandshakeTimeout error = &cause{
+	text: "handshake timed out", timeout: true, is: []error{ErrPeerTimeout, syscall.ETIMEDOUT},
+}
+
+// cause is an error that other errors are equal to.
+type cause struct {
+	text    string
+	timeout bool
+	is      []error
+}
+
+func (e *cause) Error() string   { return e.text }
+func (e *cause) Timeout() bool   { return e.timeout }
+func (e *cause) Temporary() bool { return e.timeout }
+
+func (e *cause) Is(target error) bool {
+	for _, err := range e.is {
+		if target == err {
+			return true
+		}
+	}
+	return false
+}
+
+// configError says which setting is out of range.
+func configError(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
+}
+
+// fromCore turns the reason for which the protocol machine ended a connection
+// into the cause that users see.
+func fromCore(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, proto.ErrRefused) && errors.Is(err, proto.ErrMode):
+		return fmt.Errorf("%w: %w", ErrRefused, ErrMode)
+	case errors.Is(err, proto.ErrRefused):
+		return ErrRefused
+	case errors.Is(err, proto.ErrMode):
+		return ErrMode
+	case errors.Is(err, proto.ErrReset):
+		return ErrReset
+	case errors.Is(err, proto.ErrPeerTimeout):
+		return ErrPeerTimeout
+	case errors.Is(err, proto.ErrHandshakeTimeout):
+		return errHandshakeTimeout
+	case errors.Is(err, proto.ErrMessageTooLong):
+		return ErrMessageTooLong
+	case errors.Is(err, proto.ErrPeerClosed):
+		return io.EOF
+	case errors.Is(err, proto.ErrProtocol):
+		return fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	return net.ErrClosed
+}
+
+// opError wraps err as the methods of package net do. io.EOF and
+// io.ErrShortBuffer stay bare: callers compare them.
+func opError(op string, source, addr net.Addr, err error) error {
+	if err == nil || err == io.EOF || err == io.ErrShortBuffer {
+		return err
+	}
+	return &net.OpError{Op: op, Net: "udt", Source: source, Addr: addr, Err: err}
+}
+
+// errTimeout is what calls return whose deadline has passed.
+var errTimeout = os.ErrDeadlineExceeded

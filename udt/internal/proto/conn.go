@@ -1,0 +1,385 @@
+// Package proto is the UDT protocol as a state machine. It performs no I/O,
+// starts no goroutines, takes no locks and reads no clock: packets, commands
+// and the time are given to it, and it says what to send and when to be called
+// again. The same inputs give the same outputs.
+//
+// Packet numbers are int64 and never wrap; only package wire knows about 31
+// bits. Times inside are time.Duration since the connection's start. An
+// "extended" peer is one that showed our marker in the handshake, a "legacy"
+// peer any other, libudt 4.11 first of all.
+package proto
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/cc"
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// MinMSS is the smallest MSS: payload must hold a handshake.
+const MinMSS = wire.DataOverhead + wire.HandshakeLen + wire.ShutdownLen
+
+// MaxMSS is the largest MSS: that of the largest UDP datagram.
+const MaxMSS = maxRunBytes + wire.UDPOverhead
+
+// Config is what a Conn is made with. All fields but the marked ones must be set.
+type Config struct {
+	Message    bool // message mode
+	MSS        int
+	FlowWindow int // packets, the most that will ever be advertised
+	SendBuffer int // bytes
+	RecvBuffer int // bytes
+
+	SocketBuffer int   // optional: what the socket's receive buffer holds, bytes
+	MaxBandwidth int64 // optional: bytes per second
+
+	HandshakeTimeout time.Duration // zero or negative: no limit
+	PeerTimeout      time.Duration
+	IdleTimeout      time.Duration // zero or negative: no limit
+	KeepAlivePeriod  time.Duration // zero or negative: none
+	Linger           time.Duration // zero: no limit; negative: Close discards
+
+	NoExtensions  bool // speak as the reference does to every peer
+	LocalID       uint32
+	InitialNumber uint32
+	Remote        netip.AddrPort
+
+	Controller cc.Controller
+	Memory     Memory
+	Rand       Rand
+}
+
+// phase is where a connection is in its life.
+type phase uint8
+
+const (
+	phaseConnecting phase = iota
+	phaseOpen
+	phaseDraining // closed here: what was committed is still delivered
+	phaseShutdown // the peer is being told
+	phaseEnded
+)
+
+// A Conn is one side of a connection. Its methods are of four kinds:
+//
+//   - Handle methods take what arrived;
+//   - Reserve, Commit, Pieces, Consume, Close, Abort and the like are the
+//     application's commands;
+//   - Poll and Sent carry out transmission;
+//   - getters.
+//
+// After any call of the first two kinds, call Poll until it reports nothing,
+// then wait until Next or the next input. Time must not go backwards.
+type Conn struct {
+	cfg    Config
+	memory Memory
+	rand   Rand
+	start  time.Time
+	now    time.Duration // of the latest call
+
+	phase      phase
+	err        error // why the connection ended
+	server     bool
+	rendezvous bool
+	extended   bool // the peer showed our marker
+	heardData  bool // a packet other than a handshake came
+
+	mss        int // negotiated
+	payload    int // of a full packet
+	peerID     uint32
+	peerWindow int   // packets, the peer's flow window in the handshake
+	first      int64 // our initial number
+	hs         handshaker
+
+	send    sender
+	recv    receiver
+	rtt     rttEstimator
+	life    lifeSigns
+	closing closer
+	stats   Stats
+
+	maxBandwidth   int64
+	borrowed       int // bytes of send buffer taken from the endpoint's budget
+	controller     cc.Controller
+	observer       cc.PacketObserver // controller, if it is one
+	cc             cc.State
+	user           []userControl
+	ack2s          []uint32 // numbers of ACKs to confirm
+	wantAckRequest bool
+}
+
+func newConn(now time.Time, cfg *Config) *Conn {
+	c := &Conn{
+		cfg: *cfg, memory: cfg.Memory, rand: cfg.Rand,
+		start: now.Add(-1), now: 1, // zero means never
+		maxBandwidth: cfg.MaxBandwidth, controller: cfg.Controller,
+		first: int64(cfg.InitialNumber & wire.NumberMask),
+	}
+	c.observer, _ = cfg.Controller.(cc.PacketObserver)
+	c.mss = cfg.MSS
+	c.payload = cfg.MSS - wire.DataOverhead
+	c.recv.payload = c.payload
+	c.recv.full = c.payload
+	c.recv.window = newRecvWindow(&c.cfg, c.payload, 0)
+	c.recv.window.limit = min(cfg.FlowWindow, legacyFlowWindow)
+	return c
+}
+
+// NewClient returns the side that asks a listener for a connection.
+func NewClient(now time.Time, cfg *Config) *Conn {
+	c := newConn(now, cfg)
+	c.startHandshake(c.now)
+	return c
+}
+
+// NewRendezvous returns one of two sides that ask each other.
+func NewRendezvous(now time.Time, cfg *Config) *Conn {
+	c := newConn(now, cfg)
+	c.rendezvous = true
+	c.startHandshake(c.now)
+	return c
+}
+
+// Acceptance is what a listener learned of a client before it had any state.
+type Acceptance struct {
+	Handshake wire.Handshake // the conclusion
+	Marker    wire.Marker    // its additional information
+	RTT       time.Duration  // of the cookie exchange, zero if unknown
+}
+
+// NewServer returns the accepting side for a client whose conclusion was valid.
+func NewServer(now time.Time, cfg *Config, a *Acceptance) *Conn {
+	c := newConn(now, cfg)
+	c.server = true
+	c.first = int64(a.Handshake.Number & wire.NumberMask) // both directions start at the client's number
+	c.extended = a.Marker.Is(wire.MarkerClient) && a.Marker.ExtendedAck() && !cfg.NoExtensions
+	if c.extended {
+		c.recv.window.limit = cfg.FlowWindow
+	}
+	c.hs.cookie = a.Handshake.Cookie
+	if a.RTT > 0 {
+		c.rtt.sample(c.now, min(a.RTT, maxHandshakeRTT))
+	}
+	c.phase = phaseOpen
+	c.open(c.now, &a.Handshake)
+	c.hs.responseDue = true
+	c.hs.responseAt = c.now
+	return c
+}
+
+// open sets up both directions with what the peer asked for, which has been
+// checked.
+func (c *Conn) open(now time.Duration, peer *wire.Handshake) {
+	c.peerID = peer.SocketID
+	c.mss = min(c.cfg.MSS, int(min(peer.MSS, MaxMSS)))
+	c.payload = c.mss - wire.DataOverhead
+	c.peerWindow = int(max(peer.FlowWindow, minWindow))
+	c.recv.full = c.payload
+
+	theirs := int64(peer.Number & wire.NumberMask)
+	r := &c.recv
+	r.next, r.buf.head, r.buf.high = theirs, theirs, theirs
+	r.messages.scan, r.messages.within = theirs, theirs
+	r.window.promised = theirs
+	r.acks.next, r.acks.confirmed = theirs, theirs
+	r.acks.edge = c.edge()
+
+	s := &c.send
+	s.buf = newSendBuffer(c.memory, c.payload, c.first, c.cfg.SendBuffer)
+	if !c.extended && !c.cfg.Message {
+		s.buf.shortEvery = probeModulus
+	}
+	s.txNext = 1
+	s.limit = c.first + int64(c.peerWindow)
+	s.fullAcked = c.first
+	s.legacy.high = c.first - 1
+	s.legacy.presumeAt = c.first
+	s.lastAnswer, s.lastProgress = now, now
+	c.life.opened(c, now)
+
+	c.cc = cc.State{
+		MSS: c.mss, MaxWindow: c.peerWindow, Window: 16, LegacyPeer: !c.extended,
+		SendControl: c.queueControl,
+	}
+	c.fillState()
+	c.controller.Init(c.start.Add(now), &c.cc)
+}
+
+// at notes the time of a call.
+func (c *Conn) at(now time.Time) time.Duration {
+	if t := now.Sub(c.start); t > c.now {
+		c.now = t
+	}
+	return c.now
+}
+
+func (c *Conn) datagramSize() int { return wire.HeaderLen + c.payload }
+
+// appendHeader appends the header of a control packet to the peer.
+func (c *Conn) appendHeader(b []byte, t wire.Type, ext uint16, info uint32) []byte {
+	var p [wire.HeaderLen]byte
+	(&wire.Control{Type: t, Ext: ext, Info: info, Dest: c.peerID}).Put(p[:])
+	return append(b, p[:]...)
+}
+
+// Handle applies the datagrams of one read that are for this connection: b cut
+// into pieces of segment bytes. If owner is not nil, the Conn may keep
+// references to b and retains owner for each; otherwise it copies what it
+// keeps. Invalid datagrams are counted and dropped.
+func (c *Conn) Handle(now time.Time, b []byte, segment int, owner Ref) {
+	t := c.at(now)
+	for len(b) > 0 {
+		p := b
+		if segment > 0 && segment < len(b) {
+			p = b[:segment]
+		}
+		b = b[len(p):]
+		if len(p) < wire.HeaderLen {
+			c.stats.Malformed++
+			continue
+		}
+		if c.phase == phaseConnecting {
+			c.handleConnecting(t, p)
+			continue
+		}
+		c.handleOpen(t, p, owner)
+	}
+	if c.phase != phaseConnecting {
+		c.endBatch(t)
+	}
+}
+
+func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
+	c.life.heard = now
+	if !wire.IsControl(b) {
+		c.heardData = true
+		if c.phase <= phaseDraining && !c.closing.peer {
+			c.handleData(now, b, owner)
+		}
+		return
+	}
+	head := wire.ParseControl(b)
+	body := b[wire.HeaderLen:]
+	if head.Type == wire.TypeHandshake {
+		if c.phase <= phaseDraining {
+			c.handleLateHandshake(now, b)
+		}
+		return
+	}
+	c.heardData = true
+	if head.Type == wire.TypeShutdown {
+		c.handleShutdown(head, body)
+		return
+	}
+	if c.phase > phaseDraining || c.closing.peer {
+		return
+	}
+	if c.closedWindow() {
+		c.send.lastAnswer = now
+	}
+	switch head.Type {
+	case wire.TypeKeepAlive:
+		if head.Info == wire.KeepAliveAckRequest && c.extended {
+			c.requestAck()
+		}
+	case wire.TypeAck:
+		c.handleAck(now, head.Info, body)
+	case wire.TypeAck2:
+		c.handleAck2(now, head.Info)
+	case wire.TypeNak:
+		c.handleNak(now, body)
+	case wire.TypeDropRequest:
+		c.handleDropRequest(now, body)
+	case wire.TypeUser:
+		c.handleControl(now, head, body)
+	case wire.TypeCongestionWarning, wire.TypeError:
+		// No lasting effect in the reference either (udt4.md, 4.6 and 4.8).
+	}
+}
+
+// maxAck2s bounds the confirmations queued at one time.
+const maxAck2s = 32
+
+// handleAck applies an ACK of any form.
+func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
+	s := &c.send
+	a, err := wire.ParseAck(body)
+	if err != nil {
+		c.stats.Malformed++
+		return
+	}
+	next := wire.Unwrap(s.buf.una, a.Next)
+	if next > s.buf.next {
+		c.stats.Malformed++ // it acknowledges what was never sent
+		return
+	}
+	c.stats.AcksReceived++
+	s.lastAnswer = now
+	extended := c.extended && a.Form == wire.AckExtended
+	if a.Form != wire.AckLight {
+		if (!extended || number != 0) && len(c.ack2s) < maxAck2s {
+			c.ack2s = append(c.ack2s, number)
+		}
+		c.peerFigures(&a)
+	}
+	if !c.extended {
+		c.legacyAck(now, next, a.Form != wire.AckLight)
+	}
+	if next > s.buf.una {
+		s.buf.acknowledge(next)
+		s.losses.removeBefore(next)
+		c.progressed(now)
+		s.outstandingSince = now
+	}
+	if a.Form != wire.AckLight {
+		s.fullAcked = max(s.fullAcked, next)
+		if next >= s.buf.una {
+			s.limit = next + int64(min(a.Window, 1<<30))
+		}
+	}
+	if extended {
+		c.handleExtendedAck(now, &a)
+	}
+	c.resizeSendBuffer()
+}
+
+// peerFigures takes the peer's own measurements, smoothed as the reference does
+// (udt4.md, section 10.2).
+func (c *Conn) peerFigures(a *wire.Ack) {
+	rtt := time.Duration(min(a.RTT, 60e6)) * time.Microsecond
+	if c.cc.PeerRTT == 0 {
+		c.cc.PeerRTT = initialRTT
+	}
+	c.cc.PeerRTT = (7*c.cc.PeerRTT + rtt) / 8
+	if a.Form < wire.AckFull || c.cc.RecvRate == 0 && a.RecvRate < placeholderRate {
+		return
+	}
+	smooth(&c.cc.RecvRate, a.RecvRate)
+	smooth(&c.cc.LinkCapacity, a.Capacity)
+}
+
+// placeholderRate is above what the reference reports before it has measured
+// anything (udt4.md, section 9.7).
+const placeholderRate = 16
+
+// smooth starts from the first report. Differs from the reference, which starts
+// from a constant and needs dozens of ACKs to leave it.
+func smooth(x *int, v uint32) {
+	switch {
+	case int32(v) <= 0:
+	case *x == 0:
+		*x = int(v)
+	default:
+		*x = (*x*7 + int(v)) / 8
+	}
+}
+
+// fillState refreshes what the controller reads.
+func (c *Conn) fillState() {
+	s := &c.cc
+	s.RTT, s.RTTVar, s.MinRTT = c.rtt.smoothed, c.rtt.variance, c.rtt.min()
+	s.InFlight = c.inFlight()
+	s.Delivered, s.Lost = c.send.delivered, c.send.lost
+	s.NextPacket = c.send.buf.next
+}

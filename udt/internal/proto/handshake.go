@@ -1,0 +1,299 @@
+package proto
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// Handshake rhythm (udt4.md, sections 6.2 and 6.7; design decisions 9.3).
+const (
+	handshakeInterval = 250 * time.Millisecond
+	cookieLife        = time.Second // conclusions without an answer: ask for another cookie
+	legacyHold        = 300 * time.Millisecond
+	maxEarlyPackets   = 64
+	maxHandshakeRTT   = 3 * time.Second
+	pingReplyInterval = 250 * time.Millisecond
+
+	// legacyFlowWindow is the reference's default. It sizes memory by the
+	// value it is told, so no peer that has not shown itself as ours is told more.
+	legacyFlowWindow = 25600
+)
+
+// handshaker runs the exchange that opens a connection.
+type handshaker struct {
+	request wire.Request
+	cookie  uint32
+	echo    uint32 // word 2 of the cookie reply, returned in the conclusion
+	peer    wire.Handshake
+	heard   bool // rendezvous: peer is valid
+	early   [][]byte
+
+	refused     bool          // the system reported the peer's port unreachable once
+	due         time.Duration // next repetition
+	deadline    time.Duration // zero never
+	sentAt      time.Duration
+	sends       int           // of the present request
+	concludedAt time.Duration // first conclusion with the present cookie
+
+	// After the connection is open.
+	responseDue bool // a server's response, or a rendezvous confirmation
+	responseAt  time.Duration
+	replyDue    bool // answer to a handshake that tests whether we are alive
+	replyAt     time.Duration
+	keepAlive   bool // completes the other side
+}
+
+func (c *Conn) startHandshake(now time.Duration) {
+	h := &c.hs
+	h.request = wire.RequestInduction
+	if c.rendezvous {
+		h.request = wire.RequestRendezvous
+	}
+	h.due = now
+	if c.cfg.HandshakeTimeout > 0 {
+		h.deadline = now + c.cfg.HandshakeTimeout
+	}
+}
+
+// marker returns the additional information of our own handshakes.
+func (c *Conn) marker(m wire.Marker) uint32 {
+	if c.cfg.NoExtensions {
+		return 0
+	}
+	return uint32(m) | wire.CapExtendedAck
+}
+
+func (c *Conn) ownHandshake(request wire.Request) wire.Handshake {
+	h := wire.Handshake{
+		Version:    wire.Version,
+		Type:       c.socketType(),
+		Number:     wire.Number(c.first),
+		MSS:        uint32(c.cfg.MSS),
+		FlowWindow: uint32(c.recv.window.limit),
+		Request:    request,
+		SocketID:   c.cfg.LocalID,
+	}
+	h.SetPeerIP(c.cfg.Remote.Addr())
+	return h
+}
+
+func (c *Conn) socketType() wire.SocketType {
+	if c.cfg.Message {
+		return wire.SocketMessage
+	}
+	return wire.SocketStream
+}
+
+// appendRequest appends the request that is due.
+func (c *Conn) appendRequest(now time.Duration, b []byte) []byte {
+	h := &c.hs
+	if h.request == wire.RequestConclusion && !c.rendezvous && now-h.concludedAt >= cookieLife {
+		// The cookie may have died at the listener's clock (udt4.md, section 6.5).
+		h.request, h.cookie, h.sends = wire.RequestInduction, 0, 0
+	}
+	body := c.ownHandshake(h.request)
+	body.Cookie = h.cookie
+	marker, stamp, dest := wire.MarkerClient, uint32(0), uint32(0)
+	if c.rendezvous {
+		marker, dest = wire.MarkerRendezvous, h.peer.SocketID
+	}
+	if h.request == wire.RequestConclusion {
+		stamp = h.echo
+	}
+	h.sends++
+	h.sentAt = now
+	h.due = now + handshakeInterval
+	return appendHandshake(b, &body, c.marker(marker), stamp, dest)
+}
+
+func appendHandshake(b []byte, h *wire.Handshake, info, stamp, dest uint32) []byte {
+	var p [wire.HeaderLen + wire.HandshakeLen]byte
+	(&wire.Control{Type: wire.TypeHandshake, Info: info, Time: stamp, Dest: dest}).Put(p[:])
+	h.Put(p[wire.HeaderLen:])
+	return append(b, p[:]...)
+}
+
+// handleConnecting takes a packet that arrives before the connection is open.
+func (c *Conn) handleConnecting(now time.Duration, b []byte) {
+	h := &c.hs
+	if !wire.IsControl(b) || wire.ParseControl(b).Type != wire.TypeHandshake {
+		if c.rendezvous && h.heard && (!wire.IsControl(b) || wire.ParseControl(b).Type == wire.TypeKeepAlive) {
+			c.keepEarly(b)
+			c.establish(now, &h.peer)
+			return
+		}
+		c.keepEarly(b)
+		return
+	}
+	head := wire.ParseControl(b)
+	body, err := wire.ParseHandshake(b[wire.HeaderLen:])
+	if err != nil {
+		c.stats.Malformed++
+		return
+	}
+	if c.rendezvous {
+		c.handleRendezvous(now, wire.Marker(head.Info), &body)
+		return
+	}
+	switch body.Request {
+	case wire.RequestInduction:
+		if h.request == wire.RequestConclusion {
+			return // the answer to a repeated request
+		}
+		if h.sends == 1 {
+			c.rtt.sample(now, now-h.sentAt)
+		}
+		if m := wire.Marker(head.Info); m.Is(wire.MarkerServer) && !c.cfg.NoExtensions {
+			c.recv.window.limit = c.cfg.FlowWindow
+			h.echo = head.Time
+		}
+		h.request, h.cookie, h.sends = wire.RequestConclusion, body.Cookie, 0
+		h.concludedAt, h.due = now, now
+	case wire.RequestRefused:
+		if h.request != wire.RequestConclusion || body.Cookie != h.cookie {
+			return
+		}
+		c.end(refusal(&body, c.socketType()))
+	case wire.RequestConclusion:
+		if h.request != wire.RequestConclusion || body.Cookie != h.cookie {
+			return
+		}
+		if body.Number != wire.Number(c.first) {
+			c.end(fmt.Errorf("%w: initial sequence number changed", ErrProtocol))
+			return
+		}
+		if h.sends == 1 {
+			c.rtt.sample(now, now-h.sentAt)
+		}
+		m := wire.Marker(head.Info)
+		c.extended = m.Is(wire.MarkerServer) && m.ExtendedAck() && !c.cfg.NoExtensions
+		c.establish(now, &body)
+	}
+}
+
+// refusal tells a listener of another mode, which our own listeners show by
+// putting their type into the answer, from any other reason.
+func refusal(body *wire.Handshake, own wire.SocketType) error {
+	if body.Type != own {
+		return fmt.Errorf("%w: %w", ErrRefused, ErrMode)
+	}
+	return ErrRefused
+}
+
+func (c *Conn) keepEarly(b []byte) {
+	if len(c.hs.early) < maxEarlyPackets {
+		c.hs.early = append(c.hs.early, append([]byte(nil), b...))
+	}
+}
+
+// handleRendezvous follows the table of udt4.md, section 6.7.
+func (c *Conn) handleRendezvous(now time.Duration, m wire.Marker, body *wire.Handshake) {
+	h := &c.hs
+	switch {
+	case body.Request == wire.RequestInduction, body.SocketID == 0:
+		return
+	case body.Type != 0 && body.Type != c.socketType() && body.Request != wire.RequestConfirm:
+		c.end(ErrMode)
+		return
+	}
+	if m.Is(wire.MarkerRendezvous) && m.ExtendedAck() && !c.cfg.NoExtensions {
+		c.extended = true
+	}
+	first := h.request == wire.RequestRendezvous
+	if h.heard {
+		// The reference states our own MSS once it has adopted it, but its
+		// buffers stay as small as it said first.
+		body.MSS = min(body.MSS, h.peer.MSS)
+	}
+	h.peer, h.heard = *body, true
+	h.request = wire.RequestConclusion
+	if first || body.Request == wire.RequestRendezvous {
+		h.due = now
+		return
+	}
+	c.establish(now, body)
+}
+
+// establish opens the connection with what the peer asked for.
+func (c *Conn) establish(now time.Duration, peer *wire.Handshake) {
+	if peer.MSS < MinMSS || peer.SocketID == 0 || int32(peer.FlowWindow) < 1 {
+		c.end(fmt.Errorf("%w: handshake out of range", ErrProtocol))
+		return
+	}
+	c.phase = phaseOpen
+	c.open(now, peer)
+	c.hs.keepAlive = true
+	early := c.hs.early
+	c.hs.early = nil
+	for _, b := range early {
+		c.handleOpen(now, b, nil)
+	}
+	c.endBatch(now)
+}
+
+// HandleConclusion takes a conclusion that a client repeats: the response, or
+// all that followed, was lost or is late.
+func (c *Conn) HandleConclusion(now time.Time) {
+	c.at(now)
+	if c.server && c.phase <= phaseDraining {
+		c.hs.responseDue = true
+	}
+}
+
+// handleLateHandshake takes a handshake addressed to an open connection.
+func (c *Conn) handleLateHandshake(now time.Duration, b []byte) {
+	h := &c.hs
+	body, err := wire.ParseHandshake(b[wire.HeaderLen:])
+	if err != nil {
+		c.stats.Malformed++
+		return
+	}
+	switch {
+	case c.rendezvous && body.Request != wire.RequestConfirm:
+		h.responseDue = true
+		h.keepAlive = true
+	case !c.rendezvous && body.Request > 0:
+		h.replyDue = now >= h.replyAt
+	case body.Version == 0:
+		c.send.lastAnswer = now // the answer to our own test
+	}
+}
+
+// appendResponse appends what an open connection answers to handshakes.
+func (c *Conn) appendResponse(now time.Duration, b []byte) []byte {
+	h := &c.hs
+	if c.server && h.responseDue {
+		h.responseDue = false
+		h.responseAt = now
+		body := c.ownHandshake(wire.RequestConclusion)
+		body.Cookie = h.cookie
+		body.MSS = uint32(c.mss)
+		marker := uint32(0)
+		if c.extended {
+			marker = c.marker(wire.MarkerServer)
+		}
+		return appendHandshake(b, &body, marker, 0, c.peerID)
+	}
+	// As the reference answers: no version, type, cookie or address (udt4.md, 6.8).
+	body := wire.Handshake{
+		Number: wire.Number(c.first), MSS: uint32(c.mss), FlowWindow: uint32(c.recv.window.limit),
+		Request: wire.RequestConclusion, SocketID: c.cfg.LocalID,
+	}
+	marker := uint32(0)
+	if c.rendezvous {
+		body.Request = wire.RequestConfirm
+		marker = c.marker(wire.MarkerRendezvous)
+	}
+	h.responseDue, h.replyDue = false, false
+	h.replyAt = now + pingReplyInterval
+	return appendHandshake(b, &body, marker, 0, c.peerID)
+}
+
+// holdData reports that data and control must wait: a blocking client of the
+// reference takes any packet before the final response for the end of its
+// handshake (udt4.md, section 16.1).
+func (c *Conn) holdData(now time.Duration) bool {
+	return c.server && !c.extended && !c.heardData && now < c.hs.responseAt+legacyHold
+}

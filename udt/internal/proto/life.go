@@ -1,0 +1,131 @@
+package proto
+
+import (
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// Life signs (design decisions, section 9).
+const (
+	closedKeepAlive = 5 * time.Second // while our window is closed (section 7.4)
+	legacySilence   = 5 * time.Second // longer than a live peer of the reference is ever silent
+	pingInterval    = 500 * time.Millisecond
+	keepAliveJitter = 0.2
+)
+
+// lifeSigns tells the peer that we live, and notices when it does not.
+type lifeSigns struct {
+	heard     time.Duration // any packet from the peer
+	sent      time.Duration // any packet to it
+	jitter    float64       // of the present keep-alive period
+	pingAt    time.Duration // when the latest test went out
+	pingStart time.Duration // when the present series of tests began, zero if none
+}
+
+func (l *lifeSigns) opened(c *Conn, now time.Duration) {
+	l.heard, l.sent = now, now
+	l.renew(c)
+}
+
+// renew draws the jitter of the next period, so that many idle connections do
+// not speak at the same time.
+func (l *lifeSigns) renew(c *Conn) {
+	l.jitter = 1 + keepAliveJitter*(2*c.rand.Float64()-1)
+}
+
+// keepAliveTime returns when a keep-alive is due; zero means never.
+func (c *Conn) keepAliveTime() time.Duration {
+	l := &c.life
+	if c.phase > phaseDraining || c.closing.peer {
+		return 0
+	}
+	if c.hs.keepAlive {
+		return c.now
+	}
+	period := time.Duration(float64(c.cfg.KeepAlivePeriod) * l.jitter)
+	if c.edge()-c.recv.acks.next < minWindow {
+		period = min(max(period, closedKeepAlive), closedKeepAlive)
+	}
+	if period <= 0 {
+		return 0
+	}
+	return l.sent + period
+}
+
+// testTime returns when the peer, silent for too long, is tested; zero means
+// never.
+func (c *Conn) testTime() time.Duration {
+	l := &c.life
+	if c.phase > phaseDraining || c.closing.peer {
+		return 0
+	}
+	silence, interval := c.cfg.IdleTimeout/2, max(c.cfg.IdleTimeout/16, pingInterval)
+	if !c.extended {
+		silence, interval = min(legacySilence, c.silenceLimit()/2), pingInterval
+	}
+	if silence <= 0 {
+		return 0
+	}
+	return max(l.heard+silence, l.pingAt+interval)
+}
+
+// silenceLimit is for how long an idle peer may be silent although tested.
+func (c *Conn) silenceLimit() time.Duration {
+	limit := c.cfg.IdleTimeout
+	if !c.extended && c.cfg.PeerTimeout > 0 && (limit <= 0 || c.cfg.PeerTimeout < limit) {
+		// A live peer of the reference is never silent for so long.
+		limit = c.cfg.PeerTimeout
+	}
+	return limit
+}
+
+// deathTime returns when the peer is given up unless it is heard; zero means
+// never.
+func (c *Conn) deathTime() time.Duration {
+	s := &c.send
+	if c.phase > phaseDraining || c.closing.peer {
+		return 0
+	}
+	var due time.Duration
+	if limit := c.silenceLimit(); limit > 0 {
+		due = c.life.heard + limit
+	}
+	if s.buf.una < s.buf.next && c.cfg.PeerTimeout > 0 {
+		if at := max(s.lastAnswer, s.outstandingSince) + c.cfg.PeerTimeout; due == 0 || at < due {
+			due = at
+		}
+	}
+	return due
+}
+
+// pollLife ends the connection if the peer has vanished, and reports whether
+// it did.
+func (c *Conn) pollLife(now time.Duration) bool {
+	if due := c.deathTime(); due != 0 && now >= due {
+		c.end(ErrPeerTimeout)
+		return true
+	}
+	return false
+}
+
+// appendLifeSign appends the keep-alive or the test that is due.
+func (c *Conn) appendLifeSign(now time.Duration, b []byte) []byte {
+	if due := c.testTime(); due != 0 && now >= due {
+		c.life.pingAt = now
+		if c.extended {
+			return c.appendAckRequest(b)
+		}
+		// A live peer of the reference answers a request to its own socket at
+		// once, a closed one never.
+		h := c.ownHandshake(wire.RequestInduction)
+		return appendHandshake(b, &h, 0, 0, c.peerID)
+	}
+	if due := c.keepAliveTime(); due != 0 && now >= due {
+		c.hs.keepAlive = false
+		c.life.renew(c)
+		b = c.appendHeader(b, wire.TypeKeepAlive, 0, 0)
+		return append(b, 0, 0, 0, 0)
+	}
+	return b
+}

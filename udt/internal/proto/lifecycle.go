@@ -1,0 +1,53 @@
+package proto
+
+import (
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// Confirmed reports that the peer knows that the connection is over: its own
+// Shutdown has arrived.
+func (c *Conn) Confirmed() bool { return c.closing.confirmed }
+
+// Shutdown returns what a Shutdown to the peer says.
+func (c *Conn) Shutdown() wire.Shutdown {
+	return wire.Shutdown{Reason: c.closing.reason, Final: wire.Number(c.send.buf.next)}
+}
+
+// Undelivered reports that something committed was discarded, by Abort, at the
+// end of lingering or because the peer closed first.
+func (c *Conn) Undelivered() bool { return c.closing.undelivered }
+
+// Fail ends the connection without a word to the peer.
+func (c *Conn) Fail(err error) { c.end(err) }
+
+// Free gives all memory back. The application no longer uses the connection,
+// and nobody holds any of its buffers.
+func (c *Conn) Free() {
+	c.end(ErrClosed)
+	c.recv.messages = inMessages{scan: c.recv.buf.high}
+	c.recv.buf.clear()
+	c.recv.holes.clear()
+	c.send.log = txLog{}
+}
+
+// LendMessage takes the next message out of the buffer and lends its payload
+// until owner, which may be nil, is released.
+func (c *Conn) LendMessage(now time.Time) (payload []byte, owner Ref) {
+	r := &c.recv
+	m := r.messages.front()
+	if m.end == m.first+1 {
+		s := r.buf.slot(m.first)
+		payload, owner = s.payload, s.owner
+		r.buf.bytes -= len(payload)
+		*s = inPacket{state: slotConsumed}
+	} else {
+		payload = make([]byte, 0, c.MessageSize())
+		for n := m.first; n < m.end; n++ {
+			payload = append(payload, r.buf.slot(n).payload...)
+		}
+	}
+	c.ConsumeMessage(now)
+	return payload, owner
+}

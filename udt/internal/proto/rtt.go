@@ -1,0 +1,65 @@
+package proto
+
+import "time"
+
+// What the reference assumes before the first sample (udt4.md, section 1).
+const (
+	initialRTT    = 100 * time.Millisecond
+	initialRTTVar = 50 * time.Millisecond
+)
+
+// minRTTWindow is how long the smallest sample is remembered at least.
+const minRTTWindow = 10 * time.Second
+
+// rttEstimator smooths round-trip samples as RFC 6298 does.
+type rttEstimator struct {
+	smoothed, variance time.Duration // zero before the first sample
+	latest             time.Duration
+
+	// The minimum over the last one to two windows: that of the present
+	// window and that of the one before.
+	current, previous time.Duration
+	windowEnd         time.Duration
+}
+
+func (r *rttEstimator) sample(now, rtt time.Duration) {
+	if rtt <= 0 {
+		rtt = time.Microsecond
+	}
+	r.latest = rtt
+	if r.smoothed == 0 {
+		r.smoothed, r.variance = rtt, rtt/2
+		r.current, r.previous, r.windowEnd = rtt, rtt, now+minRTTWindow
+		return
+	}
+	deviation := r.smoothed - rtt
+	if deviation < 0 {
+		deviation = -deviation
+	}
+	r.variance += (deviation - r.variance) / 4
+	r.smoothed += (rtt - r.smoothed) / 8
+	if now >= r.windowEnd {
+		r.previous, r.current, r.windowEnd = r.current, rtt, now+minRTTWindow
+	}
+	r.current = min(r.current, rtt)
+}
+
+func (r *rttEstimator) known() bool { return r.smoothed != 0 }
+
+// rtt returns the smoothed round trip, or the reference's initial value.
+func (r *rttEstimator) rtt() time.Duration {
+	if r.smoothed == 0 {
+		return initialRTT
+	}
+	return r.smoothed
+}
+
+func (r *rttEstimator) rttvar() time.Duration {
+	if r.smoothed == 0 {
+		return initialRTTVar
+	}
+	return r.variance
+}
+
+// min returns the windowed minimum, zero before the first sample.
+func (r *rttEstimator) min() time.Duration { return min(r.current, r.previous) }

@@ -1,0 +1,427 @@
+package proto
+
+import (
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/cc"
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// Limits of one batch.
+const (
+	probeModulus = 16 // a packet pair starts at every multiple (udt4.md, section 10.3)
+	stallWindow  = 2  // packets, after probes went unanswered
+)
+
+// sender decides what to send next.
+type sender struct {
+	buf    sendBuffer
+	losses ranges // to be sent again
+	txNext int64  // number of the next data transmission, from 1
+	log    txLog
+	pacer  pacer
+	probe  probeTimer
+
+	limit     int64 // one past the highest number the peer's window lets in
+	fullAcked int64 // acknowledged by ACKs other than light ones
+	lost      int64
+	delivered int64
+
+	deliveredAt time.Duration
+	firstSentAt time.Duration // send time of the packet sampled last
+	limitedTill int64         // delivered count up to which samples are limited by the application
+
+	lastSent         time.Duration // last data transmission
+	lastProgress     time.Duration // last ACK that moved anything
+	lastAnswer       time.Duration // last sign that the peer handles our data
+	outstandingSince time.Duration
+	requestedAt      time.Duration // last request for an ACK because a window was full
+
+	extended extendedSampler
+	legacy   legacySampler
+
+	outgoing outMessages
+	stopped  StopReason
+}
+
+// StopReason says why the sender last stopped.
+type StopReason uint8
+
+// The reasons for which a sender stops.
+const (
+	StopNone       StopReason = iota
+	StopApp                   // nothing to send
+	StopWindow                // the controller's window
+	StopFlowWindow            // the peer's window
+	StopPacing
+	StopSocket // the system took no more
+)
+
+// inFlight is how many packets are on their way.
+func (c *Conn) inFlight() int {
+	if c.extended {
+		return int(c.send.txNext - 1 - c.send.extended.largest)
+	}
+	return c.send.legacy.inFlight
+}
+
+// period is the time between packets, zero for none.
+func (c *Conn) period() time.Duration {
+	period := c.cc.SendPeriod
+	size := c.datagramSize()
+	if c.cc.PacingRate > 0 {
+		period = time.Duration(float64(size) / float64(c.cc.PacingRate) * float64(time.Second))
+	}
+	if c.maxBandwidth > 0 {
+		period = max(period, time.Duration(float64(size)/float64(c.maxBandwidth)*float64(time.Second)))
+	}
+	return period
+}
+
+func (c *Conn) burst(period time.Duration) int {
+	if c.cc.MaxBurst > 0 {
+		return min(c.cc.MaxBurst, maxSegments)
+	}
+	return burstSize(period, c.datagramSize(), c.rtt.min())
+}
+
+func (c *Conn) congestionWindow() int {
+	if c.send.probe.stalled {
+		return stallWindow
+	}
+	return max(c.cc.Window, stallWindow)
+}
+
+// newEnd is one past the last packet that may be sent for the first time. The
+// peer's first ACK may let in less than its handshake promised, and was sent.
+func (c *Conn) newEnd() int64 {
+	s := &c.send
+	end := s.buf.end
+	if s.buf.reserved && s.buf.open {
+		end-- // its writer is still filling it
+	}
+	return max(min(end, s.limit), s.buf.next)
+}
+
+// lossDue reports whether there is anything to send again that the peer's
+// window lets in.
+func (s *sender) lossDue() bool { return !s.losses.empty() && s.losses.min() < s.limit }
+
+// pollData adds data packets to out: retransmissions first, lowest number
+// first, then new ones, as far as pacing and windows let it.
+func (c *Conn) pollData(now time.Duration, out *Batch) {
+	s := &c.send
+	if c.holdData(now) {
+		return
+	}
+	c.expireMessages(now)
+	c.pollProbe(now, out)
+	period := c.period()
+	burst := c.burst(period)
+	s.losses.removeBefore(s.buf.una)
+	credit := s.pacer.credit(now, period, burst)
+	window := c.congestionWindow() - c.inFlight()
+	room := min(credit, window, c.batchPackets())
+	before := out.packets
+	for room > 0 && s.lossDue() {
+		if n := s.losses.min(); c.resend(now, out, n) {
+			room--
+		}
+	}
+	for room > 0 && s.buf.next < c.newEnd() {
+		if !c.skipDropped() {
+			room -= c.sendRun(now, out, room)
+		}
+	}
+	sent := out.packets - before
+	if period > 0 {
+		s.pacer.sent(sent, period)
+	}
+	c.noteStop(now, credit-sent, window-sent)
+}
+
+// noteStop records what ended a batch, for pacing, samples and statistics.
+func (c *Conn) noteStop(now time.Duration, credit, window int) {
+	s := &c.send
+	pending := s.lossDue() || s.buf.next < s.buf.end
+	s.stopped, c.cc.WindowLimited = StopNone, false
+	switch {
+	case pending && window <= 0:
+		s.stopped, c.cc.WindowLimited = StopWindow, true
+	case !s.lossDue() && s.buf.next < s.buf.end && s.buf.next >= s.limit:
+		s.stopped = StopFlowWindow
+	case !pending:
+		s.stopped = StopApp
+	case credit <= 0:
+		s.stopped = StopPacing
+		return
+	default:
+		return // the batch is full
+	}
+	s.pacer.paused = true
+	if (s.stopped == StopWindow || s.stopped == StopFlowWindow) && c.extended && now-s.requestedAt >= max(c.rtt.rtt()/4, time.Millisecond) {
+		s.requestedAt = now
+		c.wantAckRequest = true
+	}
+	if credit > 0 && window > 0 && s.stopped != StopWindow {
+		s.limitedTill = s.delivered + int64(c.inFlight())
+	}
+}
+
+// batchPackets is how many packets one batch may hold.
+func (c *Conn) batchPackets() int {
+	return min(maxSegments, maxRunBytes/c.datagramSize())
+}
+
+// transmit accounts for one data packet leaving at now and writes its header.
+func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
+	s := &c.send
+	stamp := uint32(now / time.Microsecond)
+	if c.extended {
+		stamp = uint32(s.txNext)
+	}
+	h := wire.Data{
+		Number: wire.Number(n), Boundary: p.boundary, Ordered: p.flags&packetOrdered != 0,
+		Message: p.message, Time: stamp, Dest: c.peerID,
+	}
+	h.Put(p.slab.slot(int(p.slot)))
+	size := wire.HeaderLen + int(p.size)
+	if s.buf.una == s.buf.next && p.sends == 0 {
+		s.outstandingSince = now
+	}
+	if out.record.n == 0 {
+		if c.inFlight() == 0 {
+			s.firstSentAt, s.deliveredAt = now, now
+		}
+		out.record = txRecord{
+			first: s.txNext, sentAt: now, firstSentAt: s.firstSentAt,
+			delivered: s.delivered, deliveredAt: s.deliveredAt, lost: s.lost,
+			appLimited: s.delivered < s.limitedTill,
+		}
+	}
+	out.record.n++
+	out.record.bytes += size
+	out.packets++
+	p.tx = s.txNext
+	p.sentAt = now
+	s.txNext++
+	s.lastSent = now
+	if p.sends < 255 {
+		p.sends++
+	}
+	if !c.extended {
+		s.legacy.transmitted(now, p)
+	}
+	c.stats.PacketsSent++
+	c.stats.BytesSent += uint64(p.size)
+	if c.observer != nil {
+		c.observer.OnPacketSent(c.start.Add(now), &c.cc, n, size)
+	}
+}
+
+// resend takes packet n from the loss list and reports whether it was sent.
+func (c *Conn) resend(now time.Duration, out *Batch, n int64) bool {
+	s := &c.send
+	s.losses.remove(n, n+1)
+	if n < s.buf.una || n >= s.buf.next {
+		return false
+	}
+	p := s.buf.packet(n)
+	if p.flags&packetDropped != 0 {
+		c.requestDrop(n)
+		return false
+	}
+	if c.extended && p.tx > s.extended.largest && p.sends > 1 && !s.probe.due(now) {
+		return false // its last transmission is still under way
+	}
+	c.transmit(now, out, n, p)
+	out.pin(p.slab)
+	out.resent = append(out.resent, n)
+	b := p.slab.slot(int(p.slot))[:wire.HeaderLen+int(p.size)]
+	out.Runs = append(out.Runs, wire.Run{B: b, Segment: len(b)})
+	c.stats.PacketsRetransmitted++
+	return true
+}
+
+// sendRun sends at most room new packets that lie in a row and returns how many.
+func (c *Conn) sendRun(now time.Duration, out *Batch, room int) int {
+	s := &c.send
+	end := c.newEnd()
+	p := s.buf.packet(s.buf.next)
+	slab, first := p.slab, int(p.slot)
+	n, last := 0, 0
+	for {
+		if s.buf.next == s.buf.end-1 {
+			s.buf.close()
+		}
+		c.transmit(now, out, s.buf.next, p)
+		s.buf.next++
+		s.buf.unsent -= int(p.size)
+		n++
+		last = int(p.size)
+		pair := !c.extended && (s.buf.next-1)%probeModulus == 0
+		if n >= room && !pair || s.buf.next >= end || last < slab.stride-wire.HeaderLen {
+			break
+		}
+		q := s.buf.packet(s.buf.next)
+		if q.slab != slab || int(q.slot) != first+n || q.flags&packetDropped != 0 {
+			break
+		}
+		p = q
+	}
+	out.fresh += n
+	out.pin(slab)
+	start := first * slab.stride
+	out.Runs = append(out.Runs, wire.Run{
+		B:       slab.mem[start : start+(n-1)*slab.stride+wire.HeaderLen+last],
+		Segment: slab.stride,
+	})
+	return n
+}
+
+// skipDropped passes new packets whose message has expired: a drop request
+// stands for them. It reports whether there were any.
+func (c *Conn) skipDropped() bool {
+	s := &c.send
+	n := s.buf.next
+	for s.buf.next < s.buf.end && s.buf.packet(s.buf.next).flags&packetDropped != 0 {
+		p := s.buf.packet(s.buf.next)
+		if s.buf.una == s.buf.next {
+			s.outstandingSince = c.now
+		}
+		p.sentAt = c.now
+		s.lastSent = c.now
+		s.buf.next++
+	}
+	if s.buf.next == n {
+		return false
+	}
+	c.requestDrop(n)
+	return true
+}
+
+// Sent reports that the network took the first n datagrams of out. What it did
+// not take is as if it had never been sent, and the controller hears nothing of
+// it.
+func (c *Conn) Sent(now time.Time, out *Batch, n int) {
+	s := &c.send
+	kept := min(max(n-out.controls, 0), out.packets)
+	if missing := out.packets - kept; missing > 0 {
+		s.stopped = StopSocket
+		s.txNext -= int64(missing)
+		c.stats.PacketsSent -= uint64(missing)
+		s.log.unsend(missing)
+		resent := min(kept, len(out.resent))
+		for _, p := range out.resent[resent:] {
+			c.unsend(p)
+			c.stats.PacketsRetransmitted--
+			if p >= s.buf.una && p < s.buf.next {
+				s.losses.add(p, p+1)
+			}
+		}
+		fresh := out.fresh - (kept - resent)
+		for fresh > 0 && s.buf.next > s.buf.una { // else it was acknowledged before it was sent: the peer lies
+			s.buf.next--
+			if p := s.buf.packet(s.buf.next); p.flags&packetDropped == 0 {
+				fresh--
+				c.unsend(s.buf.next)
+				s.buf.unsent += int(p.size)
+			}
+		}
+		s.losses.remove(s.buf.next, s.buf.end)
+		s.extended.largest = min(s.extended.largest, s.txNext-1)
+	}
+	for _, t := range out.pinned {
+		t.pins--
+		s.buf.release(t)
+	}
+	out.reset()
+}
+
+func (c *Conn) unsend(n int64) {
+	if n < c.send.buf.una || n >= c.send.buf.end {
+		return
+	}
+	p := c.send.buf.packet(n)
+	p.sends--
+	p.tx = 0 // its number goes to another packet
+	c.stats.BytesSent -= uint64(p.size)
+	if !c.extended {
+		c.send.legacy.untransmitted(p)
+	}
+}
+
+// handleNak queues what the peer misses (design decisions, section 4.3).
+func (c *Conn) handleNak(now time.Duration, body []byte) {
+	s := &c.send
+	c.stats.NaksReceived++
+	hold := min(max(c.rtt.min()*3/4, time.Millisecond), 50*time.Millisecond)
+	var lost lossReport
+	list := wire.ParseRanges(body)
+	for {
+		f, l, ok := list.Next()
+		if !ok {
+			break
+		}
+		first := wire.Unwrap(s.buf.una, f)
+		end := wire.Unwrap(first, l) + 1
+		if first >= end || first >= s.buf.next || end > s.buf.next {
+			c.stats.Malformed++
+			continue
+		}
+		first = max(first, s.buf.una)
+		if first >= end {
+			continue
+		}
+		s.lastAnswer = now
+		if c.extended {
+			if s.extended.reoWindow == 0 {
+				for n := first; n < end; n++ {
+					if p := s.buf.packet(n); p.sends <= 1 && now-p.sentAt >= hold {
+						c.queueLoss(n, n+1)
+					}
+				}
+			}
+			continue // counted when the next ACK's counters show it
+		}
+		c.legacyNak(now, first, end, hold, &lost)
+	}
+	if !c.extended {
+		c.legacyEnd(now, &lost)
+	}
+}
+
+// queueLoss puts packets on the loss list.
+func (c *Conn) queueLoss(first, end int64) {
+	c.send.losses.add(first, end)
+}
+
+// lossReport gathers what one packet from the peer says of losses.
+type lossReport struct {
+	packets  int
+	spurious int
+	ranges   []cc.PacketRange
+	first    *outPacket
+}
+
+func (r *lossReport) add(first, end int64) {
+	if n := len(r.ranges); n > 0 && r.ranges[n-1].End == first {
+		r.ranges[n-1].End = end
+		return
+	}
+	r.ranges = append(r.ranges, cc.PacketRange{First: first, End: end})
+}
+
+// reportLoss tells the controller.
+func (c *Conn) reportLoss(now time.Duration, r *lossReport, txInFlight int, lostSince int64) {
+	if r.packets == 0 && r.spurious == 0 {
+		return
+	}
+	c.stats.PacketsLostSend += uint64(r.packets)
+	c.stats.LossesSpurious += uint64(r.spurious)
+	c.fillState()
+	c.controller.OnLoss(c.start.Add(now), &c.cc, &cc.LossSample{
+		Packets: r.packets, Spurious: r.spurious, Ranges: r.ranges,
+		TxInFlight: txInFlight, LostSince: int(lostSince), RTT: c.rtt.latest,
+	})
+}

@@ -1,0 +1,203 @@
+//go:build !udtnooffload
+
+package udpio
+
+import (
+	"errors"
+	"net"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxSegments is UDP_MAX_SEGMENTS of the kernels that have the lowest limit.
+	maxSegments = 64
+
+	// maxPayload is the payload of the largest IPv4 datagram, which the kernel
+	// makes of a group before it cuts it.
+	maxPayload = 65507
+
+	// noSegmentsFor is how long a peer is spared segmented sends after one was
+	// refused: about as long as the kernel remembers a path's MTU.
+	noSegmentsFor = 10 * time.Minute
+)
+
+// A transmission is one sendmsg: what the kernel reads and the functions that the
+// runtime's poller calls. It is pooled, so that a Send allocates nothing.
+type transmission struct {
+	header  unix.Msghdr
+	pieces  [maxSegments]unix.Iovec
+	used    int // pieces to clear after the Send
+	errno   unix.Errno
+	sendmsg messageCall
+	control func(fd uintptr)      // t.once, made once
+	write   func(fd uintptr) bool // t.unlessFull, made once
+}
+
+func newTransmission(call messageCall) *transmission {
+	t := &transmission{sendmsg: call}
+	t.header.Iov = &t.pieces[0]
+	t.control = t.once
+	t.write = t.unlessFull
+	return t
+}
+
+// once sends, without waiting.
+func (t *transmission) once(fd uintptr) {
+	for {
+		_, t.errno = t.sendmsg(fd, &t.header, unix.MSG_DONTWAIT)
+		if t.errno != unix.EINTR {
+			return
+		}
+	}
+}
+
+// unlessFull sends, and returns false to be called again when there is room.
+func (t *transmission) unlessFull(fd uintptr) bool {
+	t.once(fd)
+	return t.errno != unix.EAGAIN
+}
+
+// gather collects the datagrams at c that may leave in one call, at most limit of
+// them. It returns the position after them, their number, and the size of all but the
+// last.
+func (t *transmission) gather(c cursor, limit int) (next cursor, count, size int) {
+	total, used := 0, 0
+	var end uintptr // of the last piece, to join what is contiguous
+	for count < limit {
+		d := c.peek()
+		if d == nil || count > 0 && (len(d) > size || total+len(d) > maxPayload) {
+			break
+		}
+		if count == 0 {
+			size = len(d)
+		}
+		start := uintptr(unsafe.Pointer(&d[0]))
+		if used > 0 && start == end {
+			last := &t.pieces[used-1]
+			last.SetLen(int(last.Len) + len(d))
+		} else {
+			t.pieces[used].Base = &d[0]
+			t.pieces[used].SetLen(len(d))
+			used++
+		}
+		end = start + uintptr(len(d))
+		total += len(d)
+		count++
+		c.advance(d)
+		if len(d) < size {
+			break // only the last may be shorter
+		}
+	}
+	t.used = max(t.used, used)
+	t.header.SetIovlen(used)
+	return c, count, size
+}
+
+// release drops the references to the caller's memory.
+func (t *transmission) release() {
+	clear(t.pieces[:t.used])
+	t.used = 0
+	t.header.Name, t.header.Control = nil, nil
+}
+
+// Send implements Socket.
+func (s *systemSocket) Send(p *Peer, runs []Run, wait bool) (int, error) {
+	t := s.transmissions.Get().(*transmission)
+	n, err := s.send(t, p, runs, wait)
+	t.release()
+	s.transmissions.Put(t)
+	// The kernel was given addresses, of which only the first of each contiguous
+	// piece was visible to the garbage collector.
+	runtime.KeepAlive(runs)
+	return n, err
+}
+
+func (s *systemSocket) send(t *transmission, p *Peer, runs []Run, wait bool) (sent int, err error) {
+	reachable := p.prepare(s.form)
+	for c := (cursor{runs: runs}); ; {
+		next, count, size := t.gather(c, s.limit(p))
+		if count == 0 {
+			return sent, nil
+		}
+		if reachable {
+			p.sys.address(&t.header, count, size)
+			if err := s.transmit(t, wait); err != nil {
+				return sent, err
+			}
+		} else {
+			t.errno = unix.EAFNOSUPPORT
+		}
+		switch {
+		case t.errno == 0:
+		case t.errno == unix.EAGAIN:
+			return sent, ErrWouldBlock
+		case t.errno == unix.ENOBUFS, t.errno == unix.ENOMEM:
+			s.transient.Add(1)
+			return sent, ErrNoBuffers
+		case count > 1 && s.stopSegments(p, t.errno):
+			continue // the same datagrams, one by one
+		default:
+			s.transient.Add(1) // as if lost on the path
+		}
+		sent += count
+		c = next
+	}
+}
+
+// limit returns how many datagrams a send to p may carry.
+func (s *systemSocket) limit(p *Peer) int {
+	if s.gso.Load() && p.sys.maySegment() {
+		return maxSegments
+	}
+	return 1
+}
+
+// stopSegments decides what an error of a segmented send means: GSO may be impossible
+// here or to that peer. It reports whether the datagrams are worth sending singly.
+func (s *systemSocket) stopSegments(p *Peer, errno unix.Errno) bool {
+	switch errno {
+	case unix.EIO:
+		// The device cannot compute checksums.
+		s.gso.Store(false)
+	case unix.EMSGSIZE, unix.EINVAL:
+		// The segments do not fit the path, where single datagrams may be
+		// fragmented.
+		p.sys.noSegmentsUntil = time.Now().Add(noSegmentsFor)
+	default:
+		return false
+	}
+	s.fallbacks.Add(1)
+	return true
+}
+
+// transmit makes the call and leaves its result in t.errno. The error is that of a
+// closed socket.
+func (s *systemSocket) transmit(t *transmission, wait bool) error {
+	for repeat := 0; ; repeat++ {
+		// Control does not take the descriptor's write lock, which a goroutine
+		// that waits for room holds.
+		err := s.raw.Control(t.control)
+		if err == nil && wait && t.errno == unix.EAGAIN {
+			err = s.raw.Write(t.write)
+		}
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return net.ErrClosed
+			}
+			// Somebody has set a write deadline: EAGAIN stands.
+			s.transient.Add(1)
+			return nil
+		}
+		if repeat == sendRepeats || !misdirected(t.errno) {
+			return nil
+		}
+		s.transient.Add(1)
+		if s.form == formConnected && t.errno == unix.ECONNREFUSED {
+			s.refused.put(s.conn)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package udt
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/udtgo/udtgo/udt/internal/proto"
+)
+
+// defaultMemoryLimit bounds what the connections of one endpoint may hold
+// beyond their initial buffers.
+const defaultMemoryLimit = 1 << 30
+
+// memory lends buffers to the connections of one endpoint. Pools hold plain
+// memory only, so that they may serve several synctest bubbles.
+type memory struct {
+	limit atomic.Int64
+	held  atomic.Int64
+}
+
+var (
+	smallSlabs = sync.Pool{New: func() any { return new([proto.SmallSlab]byte) }}
+	largeSlabs = sync.Pool{New: func() any { return new([proto.LargeSlab]byte) }}
+)
+
+func (m *memory) Slab(size int) []byte {
+	if size == proto.SmallSlab {
+		return smallSlabs.Get().(*[proto.SmallSlab]byte)[:]
+	}
+	return largeSlabs.Get().(*[proto.LargeSlab]byte)[:]
+}
+
+func (m *memory) FreeSlab(b []byte) {
+	poison(b)
+	if len(b) == proto.SmallSlab {
+		smallSlabs.Put((*[proto.SmallSlab]byte)(b))
+		return
+	}
+	largeSlabs.Put((*[proto.LargeSlab]byte)(b))
+}
+
+func (m *memory) Grow(n int) bool {
+	if m.held.Add(int64(n)) <= m.limit.Load() {
+		return true
+	}
+	m.held.Add(-int64(n))
+	return false
+}
+
+func (m *memory) Shrink(n int) { m.held.Add(-int64(n)) }
+
+// block is what one read of the socket fills. Packets are held in it by
+// reference until they are read.
+type block struct {
+	refs atomic.Int32
+	buf  [64 << 10]byte
+}
+
+var blocks = sync.Pool{New: func() any { return new(block) }}
+
+// newBlock returns a block with one reference.
+func newBlock() *block {
+	b := blocks.Get().(*block)
+	b.refs.Store(1)
+	return b
+}
+
+func (b *block) Retain() { b.refs.Add(1) }
+
+func (b *block) Release() {
+	if b.refs.Add(-1) == 0 {
+		poison(b.buf[:])
+		blocks.Put(b)
+	}
+}
+
+// shared reports whether anybody but the caller holds a reference.
+func (b *block) shared() bool { return b.refs.Load() != 1 }
+
+// Copies of single packets come in size classes: a packet must not hold a whole
+// block (the copy-break of the design).
+const (
+	minCopyClass = 6 // 64 bytes
+	maxCopyClass = 16
+)
+
+type packetCopy struct {
+	class uint8
+	b     []byte
+}
+
+var packetCopies [maxCopyClass - minCopyClass + 1]sync.Pool
+
+func (m *memory) Copy(b []byte) ([]byte, proto.Ref) {
+	class := uint8(0)
+	for 1<<(minCopyClass+class) < len(b) {
+		class++
+	}
+	p, _ := packetCopies[class].Get().(*packetCopy)
+	if p == nil {
+		p = &packetCopy{class, make([]byte, 1<<(minCopyClass+class))}
+	}
+	return p.b[:copy(p.b, b)], p
+}
+
+// Retain is never called: a copy has one owner.
+func (p *packetCopy) Retain() { panic("BUG: copy shared") }
+
+func (p *packetCopy) Release() {
+	poison(p.b)
+	packetCopies[p.class].Put(p)
+}

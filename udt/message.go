@@ -1,0 +1,240 @@
+package udt
+
+import (
+	"io"
+	"net"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/proto"
+)
+
+// MessageOptions control the delivery of one message.
+type MessageOptions struct {
+	TTL     time.Duration // drop the message if it is not delivered in time; zero means never
+	Ordered bool          // deliver after every message sent before it
+}
+
+// A Message is one that ReadMessages lends.
+type Message struct {
+	// Payload is the message. It must not be modified, nor used after Release.
+	Payload []byte
+
+	owner proto.Ref
+}
+
+// Release gives the message's memory back. It must be called once for each
+// message that ReadMessages returned.
+func (m *Message) Release() {
+	if m.owner != nil {
+		m.owner.Release()
+	}
+	*m = Message{}
+}
+
+// MaxMessage returns the size in bytes of the largest message that WriteMessage
+// takes: it must fit Config.SendBuffer and the peer's window.
+func (c *Conn) MaxMessage() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.core.MaxMessage()
+}
+
+// WriteMessage sends b as one message in ModeMessage. It returns when b has been
+// copied to the send buffer, waiting for room under the write deadline; a
+// message is accepted whole or not at all. An empty b is no message and sends
+// nothing. The error is ErrMessageTooLong for a message over MaxMessage, and
+// ErrMode in ModeStream.
+func (c *Conn) WriteMessage(b []byte, opts MessageOptions) error {
+	v := [1][]byte{b}
+	return c.writeMessage(v[:], len(b), opts)
+}
+
+func (c *Conn) writeMessage(v [][]byte, size int, opts MessageOptions) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.beginWriteLocked(); err != nil {
+		return c.opError("write", err)
+	}
+	defer c.endWriteLocked()
+	if err := c.putMessageLocked(v, size, opts); err != nil {
+		return c.opError("write", err)
+	}
+	c.committedLocked(time.Now())
+	return nil
+}
+
+// WriteMessages sends each element of v as a message, with one lock and, where
+// they fill packets, in one system call. It returns how many were accepted.
+func (c *Conn) WriteMessages(v [][]byte, opts MessageOptions) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.beginWriteLocked(); err != nil {
+		return 0, c.opError("write", err)
+	}
+	defer c.endWriteLocked()
+	for i := range v {
+		if err := c.putMessageLocked(v[i:i+1], len(v[i]), opts); err != nil {
+			c.committedLocked(time.Now())
+			return i, c.opError("write", err)
+		}
+	}
+	c.committedLocked(time.Now())
+	return len(v), nil
+}
+
+// putMessageLocked waits for room for a whole message and commits it.
+func (c *Conn) putMessageLocked(v [][]byte, size int, opts MessageOptions) error {
+	switch {
+	case c.mode != ModeMessage:
+		return ErrMode
+	case opts.TTL < 0:
+		return configError("TTL is %v, must not be negative", opts.TTL)
+	case size > c.core.MaxMessage():
+		return ErrMessageTooLong
+	case size == 0:
+		return nil
+	}
+	for !c.core.BeginMessage(time.Now(), size, opts.TTL, opts.Ordered) {
+		if err := c.awaitRoomLocked(size); err != nil {
+			return err
+		}
+	}
+	for done := 0; done < size; {
+		r := c.core.Reserve(0)
+		if r.Size() == 0 {
+			return c.writeErrLocked() // closed meanwhile
+		}
+		c.mu.Unlock()
+		fill(&r, v, done)
+		c.mu.Lock()
+		c.core.Commit(time.Now(), &r, r.Size())
+		done += r.Size()
+	}
+	return nil
+}
+
+// fill fills r with the bytes of v from offset off on.
+func fill(r *proto.Reservation, v [][]byte, off int) {
+	n := 0
+	for _, b := range v {
+		if off >= len(b) {
+			off -= len(b)
+			continue
+		}
+		n += r.Copy(n, b[off:])
+		off = 0
+	}
+}
+
+// awaitRoomLocked waits until a message of n bytes may fit.
+func (c *Conn) awaitRoomLocked(n int) error {
+	if !c.sending {
+		c.dueLocked(time.Now()) // what was committed before must leave
+	}
+	for {
+		switch {
+		case c.closed:
+			return net.ErrClosed
+		case c.wdead.expired:
+			return errTimeout
+		}
+		if err := c.writeErrLocked(); err != nil {
+			return err
+		}
+		if c.core.WritableMessage(n) {
+			return nil
+		}
+		c.wwait, c.wneed = true, n
+		c.wspace.Wait()
+		c.wwait, c.wneed = false, 0
+	}
+}
+
+// ReadMessage reads one message in ModeMessage. If b is too short the rest of
+// the message is discarded and io.ErrShortBuffer is returned. It returns ErrMode
+// in ModeStream.
+func (c *Conn) ReadMessage(b []byte) (int, error) {
+	if c.mode != ModeMessage {
+		return 0, c.opError("read", ErrMode)
+	}
+	return c.readMessage(b)
+}
+
+func (c *Conn) readMessage(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.beginReadLocked(); err != nil {
+		return 0, c.opError("read", err)
+	}
+	defer c.endReadLocked()
+	if len(b) == 0 && c.core.Readable() == false {
+		return 0, nil
+	}
+	if err := c.awaitDataLocked(); err != nil {
+		return 0, c.opError("read", err)
+	}
+	var array [maxPieces][]byte
+	size := c.core.MessageSize()
+	n := c.copyOutLocked(b, c.core.Pieces(0, array[:0]))
+	if !c.closed {
+		c.core.ConsumeMessage(time.Now())
+		c.consumedLocked()
+	}
+	if n < size {
+		return n, io.ErrShortBuffer
+	}
+	return n, nil
+}
+
+// ReadMessages waits for at least one message and lends as many as there are, up
+// to len(v). Each must be released. It returns ErrMode in ModeStream.
+func (c *Conn) ReadMessages(v []Message) (int, error) {
+	if c.mode != ModeMessage {
+		return 0, c.opError("read", ErrMode)
+	}
+	if len(v) == 0 {
+		return 0, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.beginReadLocked(); err != nil {
+		return 0, c.opError("read", err)
+	}
+	defer c.endReadLocked()
+	if err := c.awaitDataLocked(); err != nil {
+		return 0, c.opError("read", err)
+	}
+	n := 0
+	now := time.Now()
+	for n < len(v) && c.core.Readable() {
+		v[n].Payload, v[n].owner = c.core.LendMessage(now)
+		n++
+	}
+	c.consumedLocked()
+	return n, nil
+}
+
+// writeMessagesTo is WriteTo in ModeMessage.
+func (c *Conn) writeMessagesTo(w io.Writer) (int64, error) {
+	var total int64
+	var v [1]Message
+	for {
+		_, err := c.ReadMessages(v[:])
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		n, err := w.Write(v[0].Payload)
+		total += int64(max(n, 0))
+		size := len(v[0].Payload)
+		v[0].Release()
+		if err != nil {
+			return total, err
+		}
+		if n < size {
+			return total, io.ErrShortWrite
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package udt
+
+import "time"
+
+// Stats is a snapshot of a connection's counters and state. Counters only grow;
+// callers take differences. It has what the C++ library's perfmon has, and more.
+type Stats struct {
+	Time time.Time // of the snapshot
+
+	PacketsSent, PacketsReceived     uint64 // data packets, retransmissions included
+	PacketsRetransmitted             uint64
+	PacketsLostSend, PacketsLostRecv uint64 // as each side reported or saw
+	PacketsDuplicate                 uint64 // received more than once
+	PacketsDropped                   uint64 // refused because the window was full
+	PacketsReordered                 uint64 // arrived late, before they were asked for
+	PacketsGivenUp                   uint64 // not received because the peer's message expired
+	LossesSpurious                   uint64 // losses reported by us that had only been late
+	AcksSent, AcksReceived           uint64
+	Ack2sSent, Ack2sReceived         uint64
+	NaksSent, NaksReceived           uint64
+	NaksRepeated                     uint64
+	BytesSent, BytesReceived         uint64 // payload; sent ones with retransmissions
+	Probes                           uint64 // sent because acknowledgements stayed away
+	Timeouts                         uint64 // three probes in a row unanswered
+	MessagesExpired                  uint64 // given up because of MessageOptions.TTL
+	DropRequestsSent                 uint64
+	Malformed                        uint64 // packets dropped because a field was out of range
+
+	SendPeriod       time.Duration // between packets
+	FlowWindow       int           // packets the peer's window lets through
+	CongestionWindow int           // packets
+	InFlight         int           // packets
+	RTT, RTTVar      time.Duration // zero before the first sample
+	MinRTT           time.Duration // smallest in the last 10 to 20 s
+	LinkCapacity     int64         // bytes per second, as the peer estimates
+	RecvRate         int64         // bytes per second, at which data arrive at the peer
+	DeliveryRate     int64         // bytes per second, our own latest sample
+	SendBuffered     int           // bytes not acknowledged
+	SendUnsent       int           // bytes of these not sent yet
+	RecvBuffered     int           // bytes not read
+	Stopped          string        // why the sender last stopped: "application", "window", "flow window", "pacing", "socket" or ""
+	ExtendedPeer     bool          // the peer speaks our extensions
+}
+
+var stopNames = [...]string{"", "application", "window", "flow window", "pacing", "socket"}
+
+// Stats returns a snapshot.
+func (c *Conn) Stats() Stats {
+	c.mu.Lock()
+	i := c.core.Info()
+	c.mu.Unlock()
+	k := i.Stats
+	return Stats{
+		Time:        time.Now(),
+		PacketsSent: k.PacketsSent, PacketsReceived: k.PacketsReceived, PacketsRetransmitted: k.PacketsRetransmitted,
+		PacketsLostSend: k.PacketsLostSend, PacketsLostRecv: k.PacketsLostRecv,
+		PacketsDuplicate: k.PacketsDuplicate, PacketsDropped: k.PacketsDropped, PacketsReordered: k.PacketsReordered,
+		PacketsGivenUp: k.PacketsGivenUp, LossesSpurious: k.LossesSpurious,
+		AcksSent: k.AcksSent, AcksReceived: k.AcksReceived, Ack2sSent: k.Ack2sSent, Ack2sReceived: k.Ack2sReceived,
+		NaksSent: k.NaksSent, NaksReceived: k.NaksReceived, NaksRepeated: k.NaksRepeated,
+		BytesSent: k.BytesSent, BytesReceived: k.BytesReceived, Probes: k.Probes, Timeouts: k.Timeouts,
+		MessagesExpired: k.MessagesExpired, DropRequestsSent: k.DropRequestsSent, Malformed: k.Malformed,
+		SendPeriod: i.SendPeriod, FlowWindow: i.FlowWindow, CongestionWindow: i.Window, InFlight: i.InFlight,
+		RTT: i.RTT, RTTVar: i.RTTVar, MinRTT: i.MinRTT, LinkCapacity: i.LinkCapacity, RecvRate: i.RecvRate,
+		DeliveryRate: i.DeliveryRate, SendBuffered: i.SendBuffered, SendUnsent: i.Unsent, RecvBuffered: i.RecvBuffered,
+		Stopped: stopNames[i.Stopped], ExtendedPeer: i.Extended,
+	}
+}
