@@ -46,10 +46,18 @@ var testCert = sync.OnceValues(func() (tls.Certificate, error) {
 // tlsConfigs returns a client's and a server's configuration that fit each other.
 func tlsConfigs(t testing.TB, protos ...string) (client, server *tls.Config) {
 	t.Helper()
-	cert, err := testCert()
+	client, server, err := makeTLSConfigs(protos...)
 	require.NoError(t, err)
+	return client, server
+}
+
+func makeTLSConfigs(protos ...string) (client, server *tls.Config, err error) {
+	cert, err := testCert()
+	if err != nil {
+		return nil, nil, err
+	}
 	roots := x509.NewCertPool()
 	roots.AddCert(cert.Leaf)
 	return &tls.Config{RootCAs: roots, ServerName: certName, NextProtos: protos},
-		&tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: protos}
+		&tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: protos}, nil
 }

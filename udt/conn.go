@@ -30,6 +30,8 @@ type Conn struct {
 	addr     netip.AddrPort // remote
 	conclude acceptKey      // accepted connections: the conclusion that made it
 
+	packet packetState // connections of a PacketConn
+
 	// peer belongs to the holder of the sending role.
 	peer *udpio.Peer
 
@@ -45,22 +47,23 @@ type Conn struct {
 	looping bool // a loop goroutine runs, or is about to
 	copying bool // the reader copies out of buffers
 
-	rdata, rturn   sync.Cond // the reader waits for data; others for its role
-	wspace, wturn  sync.Cond // the writer waits for room; others for its role
-	changed        sync.Cond // Close, Flush and dials wait for progress
-	rwait, wwait   bool      // somebody waits on rdata, wspace
-	wneed          int       // message mode: room the writer waits for
-	waiters        int       // on changed
-	rdead, wdead   deadline
-	timer          *time.Timer
-	timerAt        time.Time // when timer fires, zero if it is not armed
-	pausedTill     time.Time // the system had no buffers: send nothing before
-	closed         bool      // by Close or Abort
-	retired        bool      // the endpoint has forgotten it
-	everOpen       bool      // the handshake completed
-	lingerSet      bool
-	linger         time.Duration // how long Close waits, if lingerSet
-	lostUnreported bool          // PacketConn: messages were lost with it
+	rdata, rturn  sync.Cond // the reader waits for data; others for its role
+	wspace, wturn sync.Cond // the writer waits for room; others for its role
+	changed       sync.Cond // Close, Flush and dials wait for progress
+	rwait, wwait  bool      // somebody waits on rdata, wspace
+	wneed         int       // message mode: room the writer waits for
+	waiters       int       // on changed
+	rdead, wdead  deadline
+	timer         *time.Timer
+	timerAt       time.Time     // when timer fires, zero if it is not armed
+	pausedTill    time.Time     // the system had no buffers: send nothing before
+	closed        bool          // by Close or Abort
+	readClosed    bool          // by CloseRead
+	keepAlive     time.Duration // period, positive even if keep-alives are off
+	retired       bool          // the endpoint has forgotten it
+	everOpen      bool          // the handshake completed
+	lingerSet     bool
+	linger        time.Duration // how long Close waits, if lingerSet
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -155,6 +158,9 @@ func (c *Conn) noteLocked() {
 	if c.wwait && (c.writableLocked() || c.core.WriteErr() != nil) {
 		c.wspace.Broadcast()
 	}
+	if c.packet.owner != nil && c.everOpen {
+		c.packet.owner.noteConnLocked(c)
+	}
 	if c.waiters > 0 {
 		c.changed.Broadcast()
 	}
@@ -204,6 +210,9 @@ func (c *Conn) readErrLocked() error {
 	if c.closed {
 		return net.ErrClosed
 	}
+	if c.readClosed {
+		return io.EOF
+	}
 	return fromCore(c.core.ReadErr())
 }
 
@@ -249,10 +258,16 @@ func (c *Conn) Close() error {
 		})
 		defer limit.Stop()
 	}
-	for !c.core.Shutting() && !c.core.Ended() && !c.core.Stuck() && !expired {
+	c.awaitDrainLocked(func() bool { return expired })
+	return nil
+}
+
+// awaitDrainLocked waits until a closed connection has delivered everything, or
+// makes no progress, or enough says so.
+func (c *Conn) awaitDrainLocked(enough func() bool) {
+	for !c.core.Shutting() && !c.core.Ended() && !c.core.Stuck() && !enough() {
 		c.waitLocked()
 	}
-	return nil
 }
 
 // CloseContext closes the connection and waits until the peer has acknowledged

@@ -270,7 +270,7 @@ func (d *Dialer) dialAddr(ctx context.Context, network string, laddr, raddr neti
 		}
 		own = true
 	}
-	c, err := e.dial(ctx, raddr, config, d.Rendezvous)
+	c, err := e.dial(ctx, raddr, config, d.Rendezvous, nil)
 	if own {
 		e.release()
 	}
@@ -325,8 +325,8 @@ func (e *Endpoint) Dial(ctx context.Context, raddr netip.AddrPort, config *Confi
 	return d.DialUDT(ctx, "udt", netip.AddrPort{}, raddr)
 }
 
-// dial makes one connection.
-func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Config, rendezvous bool) (*Conn, error) {
+// dial makes one connection, for owner unless that is nil.
+func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Config, rendezvous bool, owner *PacketConn) (*Conn, error) {
 	local := e.localFor(raddr)
 	now := time.Now()
 	e.mu.Lock()
@@ -335,6 +335,7 @@ func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Confi
 		return nil, net.ErrClosed
 	}
 	c := newConn(e, e.newIDLocked(), config.Mode, local, raddr)
+	c.packet.owner = owner
 	core := config.core(raddr, rendezvous)
 	e.completeLocked(&core, c, config)
 	e.mu.Unlock()

@@ -143,6 +143,7 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 	}
 	c := newConn(e, e.newIDLocked(), l.config.Mode, local, r.From)
 	c.conclude = key
+	c.packet.owner = l.packets
 	core := l.config.core(r.From, false)
 	e.completeLocked(&core, c, &l.config)
 	e.mu.Unlock()
@@ -160,6 +161,10 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 // completeLocked fills in what a connection gets from its endpoint.
 func (e *Endpoint) completeLocked(core *proto.Config, c *Conn, config *Config) {
 	core.LocalID = c.id
+	c.keepAlive = max(core.KeepAlivePeriod, 0)
+	if c.keepAlive == 0 {
+		c.keepAlive = defaultKeepAlivePeriod
+	}
 	core.InitialNumber = uint32(e.random.Uint64()) & wire.NumberMask
 	if config.initialNumber != nil {
 		core.InitialNumber = *config.initialNumber

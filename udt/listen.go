@@ -91,14 +91,18 @@ func (c *Config) socketOptions(
 
 // Listen accepts connections on the endpoint's port. There can be one listener
 // at a time. Closing it leaves the endpoint open.
-func (e *Endpoint) Listen(config *Config) (*Listener, error) {
+func (e *Endpoint) Listen(config *Config) (*Listener, error) { return e.listenFor(config, nil) }
+
+// listenFor makes the listener. If p is not nil, it gets the connections instead
+// of Accept.
+func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	if config == nil {
 		config = &Config{}
 	}
 	if err := config.check(); err != nil {
 		return nil, opError("listen", nil, e.LocalAddr(), err)
 	}
-	l := &Listener{endpoint: e, config: *config, addr: e.LocalAddr()}
+	l := &Listener{endpoint: e, config: *config, addr: e.LocalAddr(), packets: p}
 	l.cond.L = &l.mu
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -118,6 +122,7 @@ type Listener struct {
 	endpoint *Endpoint
 	config   Config
 	addr     net.Addr
+	packets  *PacketConn // gets the connections, unless nil
 
 	mu       sync.Mutex
 	cond     sync.Cond
@@ -227,6 +232,11 @@ func (l *Listener) unreserve() {
 
 // offer puts c, whose place is reserved, where Accept finds it.
 func (l *Listener) offer(c *Conn) {
+	if l.packets != nil {
+		l.unreserve()
+		l.packets.offer(c)
+		return
+	}
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()

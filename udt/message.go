@@ -173,6 +173,11 @@ func (c *Conn) readMessage(b []byte) (int, error) {
 	if err := c.awaitDataLocked(); err != nil {
 		return 0, c.opError("read", err)
 	}
+	return c.readMessageLocked(b)
+}
+
+// readMessageLocked takes the message that is there.
+func (c *Conn) readMessageLocked(b []byte) (int, error) {
 	var array [maxPieces][]byte
 	size := c.core.MessageSize()
 	n := c.copyOutLocked(b, c.core.Pieces(0, array[:0]))

@@ -37,7 +37,7 @@ func (b *Batch) pin(s *slab) {
 }
 
 // room reports whether another control packet of at most n bytes fits.
-func (b *Batch) room(n int) bool { return cap(b.control)-len(b.control) >= n }
+func (b *Batch) room(n int) bool { return max(cap(b.control), controlBytes)-len(b.control) >= n }
 
 // begin returns the place to append a control packet to.
 func (b *Batch) begin() []byte {

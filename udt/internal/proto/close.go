@@ -39,9 +39,6 @@ func (c *Conn) Close(now time.Time) {
 		c.end(ErrClosed)
 		return
 	case phaseOpen:
-	case phaseEnded:
-		c.discardUnread(t)
-		return
 	default:
 		return
 	}
@@ -74,8 +71,6 @@ func (c *Conn) Abort(now time.Time, reason wire.Reason) {
 	switch c.phase {
 	case phaseConnecting:
 		c.end(ErrClosed)
-	case phaseEnded:
-		c.discardUnread(t)
 	case phaseOpen, phaseDraining:
 		c.discardUnread(t)
 		if c.closing.peer {
@@ -98,6 +93,7 @@ func (c *Conn) discardUnsent() {
 	s.buf.clear()
 	s.losses.clear()
 	s.outgoing = outMessages{}
+	s.legacy = legacySampler{}
 }
 
 // shutDown begins to tell the peer.

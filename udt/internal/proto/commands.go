@@ -58,13 +58,13 @@ func (c *Conn) MessageLeft() int { return c.send.outgoing.left }
 // worth waking a writer.
 func (c *Conn) Writable() bool {
 	b := &c.send.buf
-	return b.room() >= min(LargeSlab, b.limit/4, b.burst/4)
+	return c.phase != phaseConnecting && b.room() >= min(LargeSlab, b.limit/4, b.burst/4)
 }
 
 // WritableMessage reports whether BeginMessage for n bytes would succeed.
 func (c *Conn) WritableMessage(n int) bool {
 	b := &c.send.buf
-	return b.bytes == 0 || b.bytes+n <= max(b.limit, n) && b.unsent < b.burst
+	return c.phase != phaseConnecting && (b.bytes == 0 || b.bytes+n <= max(b.limit, n) && b.unsent < b.burst)
 }
 
 // Inline reports whether what was committed is worth sending at once from the
@@ -128,8 +128,10 @@ func (c *Conn) growSendBuffer(n int) {
 }
 
 func (c *Conn) releaseSend() {
-	c.memory.Shrink(c.borrowed)
-	c.borrowed = 0
+	if c.borrowed > 0 {
+		c.memory.Shrink(c.borrowed)
+		c.borrowed = 0
+	}
 }
 
 // Trim gives back memory that an idle connection does not need.

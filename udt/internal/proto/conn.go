@@ -121,7 +121,6 @@ func newConn(now time.Time, cfg *Config) *Conn {
 	c.payload = cfg.MSS - wire.DataOverhead
 	c.recv.payload = c.payload
 	c.recv.full = c.payload
-	c.recv.window = newRecvWindow(&c.cfg, c.payload, 0)
 	c.recv.window.limit = min(cfg.FlowWindow, legacyFlowWindow)
 	return c
 }
@@ -181,7 +180,7 @@ func (c *Conn) open(now time.Duration, peer *wire.Handshake) {
 	r := &c.recv
 	r.next, r.buf.head, r.buf.high = theirs, theirs, theirs
 	r.messages.scan, r.messages.within = theirs, theirs
-	r.window.promised = theirs
+	r.window = newRecvWindow(&c.cfg, c.payload, r.window.limit, theirs)
 	r.acks.next, r.acks.confirmed = theirs, theirs
 	r.acks.edge = c.edge()
 

@@ -14,6 +14,7 @@ const (
 	legacyHold        = 300 * time.Millisecond
 	maxEarlyPackets   = 64
 	maxHandshakeRTT   = 3 * time.Second
+	meetInterval      = 10 * time.Millisecond // between the first questions of a rendezvous
 	pingReplyInterval = 250 * time.Millisecond
 
 	// legacyFlowWindow is the reference's default. It sizes memory by the
@@ -225,6 +226,11 @@ func (c *Conn) establish(now time.Duration, peer *wire.Handshake) {
 	c.phase = phaseOpen
 	c.open(now, peer)
 	c.hs.keepAlive = true
+	if c.rendezvous {
+		c.hs.responseAt = now
+		c.hs.due, c.hs.sends = now+meetInterval, 0
+		c.heardData = peer.Request == wire.RequestConfirm
+	}
 	early := c.hs.early
 	c.hs.early = nil
 	for _, b := range early {
@@ -254,6 +260,9 @@ func (c *Conn) handleLateHandshake(now time.Duration, b []byte) {
 	case c.rendezvous && body.Request != wire.RequestConfirm:
 		h.responseDue = true
 		h.keepAlive = true
+	case c.rendezvous:
+		c.heardData = true // only an open connection confirms
+		c.send.lastAnswer = now
 	case !c.rendezvous && body.Request > 0:
 		h.replyDue = now >= h.replyAt
 	case body.Version == 0:
@@ -291,9 +300,41 @@ func (c *Conn) appendResponse(now time.Duration, b []byte) []byte {
 	return appendHandshake(b, &body, marker, 0, c.peerID)
 }
 
-// holdData reports that data and control must wait: a blocking client of the
+// holdData reports that data and control must wait. A blocking client of the
 // reference takes any packet before the final response for the end of its
-// handshake (udt4.md, section 16.1).
+// handshake, and what reaches either of its sides before connect has returned
+// is lost (udt4.md, sections 16.1 and 16.2): so the peer of an accepted
+// connection or a rendezvous is waited for to show that it is open.
 func (c *Conn) holdData(now time.Duration) bool {
-	return c.server && !c.extended && !c.heardData && now < c.hs.responseAt+legacyHold
+	return (c.server || c.rendezvous) && !c.extended && !c.heardData && now < c.hs.responseAt+legacyHold
+}
+
+// meetTime returns when a rendezvous that holds its data has something to say.
+func (c *Conn) meetTime() time.Duration {
+	switch {
+	case !c.rendezvous || c.phase > phaseDraining:
+		return 0
+	case c.hs.keepAlive:
+		return c.now
+	}
+	return c.hs.due
+}
+
+// pollMeeting completes the other side of a rendezvous and asks whether it is
+// open: a repeated conclusion is answered with a confirmation at once, but not
+// before connect has returned there.
+func (c *Conn) pollMeeting(now time.Duration, out *Batch) {
+	h := &c.hs
+	if due := c.meetTime(); due == 0 || now < due {
+		return
+	}
+	if h.keepAlive {
+		out.end(c.appendKeepAlive(out.begin()))
+	}
+	if now >= h.due {
+		h.due = now + meetInterval<<min(h.sends, 8)
+		h.sends++
+		body := c.ownHandshake(wire.RequestConclusion)
+		out.end(appendHandshake(out.begin(), &body, c.marker(wire.MarkerRendezvous), 0, c.peerID))
+	}
 }

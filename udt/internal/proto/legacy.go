@@ -13,6 +13,8 @@ const (
 	presumeMargin = 12 * time.Millisecond
 	holeMargin    = 20 * time.Millisecond
 	maxKnees      = 256
+
+	maxHoleBackoff = 4
 )
 
 // legacySampler infers from the ACKs and NAKs of the reference what has
@@ -23,6 +25,8 @@ type legacySampler struct {
 	high     int64 // highest number known to have arrived
 	inFlight int
 	missing  ranges // reported and not acknowledged yet
+
+	holeTimeouts int // since the ACK point last moved
 
 	reported int64 // packets ever reported
 	resent   []resentAt
@@ -145,22 +149,24 @@ func (c *Conn) legacyAck(now time.Duration, next int64, full bool) {
 	if next > s.buf.una {
 		fresh := next-1 > l.high
 		latest := s.buf.packet(next - 1)
-		if fresh && latest.sends == 1 {
-			rtt := now - latest.sentAt
-			c.rtt.sample(now, rtt)
-			sample.RTT = rtt
-		}
 		for n := s.buf.una; n < next; n++ {
 			p := s.buf.packet(n)
+			// What closed a hole nobody had reported says when that arrived,
+			// not when the latest packet did.
+			fresh = fresh && p.sends == 1
 			if k := c.reached(p); k > 0 {
 				sample.Packets++
 				sample.Bytes += int(p.size) + wire.HeaderLen
 			}
 		}
 		s.deliveredAt = now
+		l.holeTimeouts = 0
 		l.missing.removeBefore(next)
+		l.high = max(l.high, next-1)
 		if fresh {
-			l.high = next - 1
+			rtt := now - latest.sentAt
+			c.rtt.sample(now, rtt)
+			sample.RTT = rtt
 			c.sampleKnee(now, latest, &sample)
 		}
 		if r := s.log.find(latest.tx); r != nil {
@@ -169,9 +175,12 @@ func (c *Conn) legacyAck(now time.Duration, next int64, full bool) {
 			s.firstSentAt = r.sentAt
 		}
 	}
-	// The ACK point stands at a hole whose NAK was lost.
-	if next <= l.high && next < s.buf.next && next >= s.buf.una {
-		if p := s.buf.packet(next); p.flags&packetReported == 0 && now-p.sentAt >= c.rtt.rtt() {
+	// The ACK point stands at a hole whose NAK was lost: later packets have
+	// arrived, or this one should long have.
+	if next >= s.buf.una && next < s.buf.next && !c.closedWindow() {
+		p := s.buf.packet(next)
+		age := now - p.sentAt
+		if p.flags&packetReported == 0 && (next <= l.high && age >= c.rtt.rtt() || age >= c.spread()+presumeMargin) {
 			c.missed(next, p, &lost)
 			c.queueLoss(next, next+1)
 		}
@@ -238,12 +247,17 @@ func (c *Conn) legacyTimers(now time.Duration) {
 	if s.buf.una >= s.buf.next {
 		return
 	}
-	spread := c.rtt.rtt() + 4*c.rtt.rttvar()
-	if now >= c.holeTime() && c.holeTime() != 0 {
-		old := now - spread - holeMargin
+	if due := c.holeTime(); due != 0 && now >= due {
+		l.holeTimeouts++
+		old := now - c.spread() - holeMargin
 		var lost lossReport
+		if p := s.buf.packet(s.buf.una); p.flags&packetReported == 0 {
+			c.missed(s.buf.una, p, &lost)
+			c.queueLoss(s.buf.una, s.buf.una+1)
+		}
 		for _, m := range l.missing.list() {
-			for n := max(m.first, s.buf.una); n < m.end; n++ {
+			// If that does not help it is the first one again, or its ACK.
+			for n := max(m.first, s.buf.una); n < m.end && (l.holeTimeouts == 1 || n == s.buf.una); n++ {
 				if p := s.buf.packet(n); p.sentAt <= old && !s.losses.contains(n) {
 					c.missed(n, p, &lost)
 					c.queueLoss(n, n+1)
@@ -252,18 +266,19 @@ func (c *Conn) legacyTimers(now time.Duration) {
 		}
 		c.legacyEnd(now, &lost)
 	}
-	if now-l.presumed < max(c.rtt.rtt()/8, time.Millisecond) {
+	if now-l.presumed < c.presumePause() {
 		return
 	}
 	l.presumed = now
-	old := now - spread - presumeMargin
+	old := now - c.spread() - presumeMargin
 	l.presumeAt = max(l.presumeAt, s.buf.una)
 	for ; l.presumeAt < s.buf.next; l.presumeAt++ {
 		p := s.buf.packet(l.presumeAt)
-		if p.sends == 1 && p.sentAt > old {
+		if p.sentAt <= old {
+			c.presume(p)
+		} else if p.sends == 1 {
 			break
 		}
-		c.presume(p)
 	}
 	for _, m := range l.missing.list() {
 		for n := max(m.first, s.buf.una+1); n < m.end; n++ {
@@ -281,15 +296,42 @@ func (c *Conn) presume(p *outPacket) {
 	}
 }
 
-// holeTime returns when the reported packets are due again that the ACK point
-// still waits for; zero means never.
+// spread is how long a packet and what answers it at once take at most.
+func (c *Conn) spread() time.Duration { return c.rtt.rtt() + 4*c.rtt.rttvar() }
+
+// presumePause is how often packets are looked for that must have arrived.
+func (c *Conn) presumePause() time.Duration { return max(c.rtt.rtt()/8, time.Millisecond) }
+
+// presumeTime returns when a sender whose window is full may presume that
+// packets have arrived; zero means never.
+func (c *Conn) presumeTime() time.Duration {
+	s := &c.send
+	l := &s.legacy
+	n := max(l.presumeAt, s.buf.una)
+	if c.extended || n >= s.buf.next || l.inFlight < c.congestionWindow() {
+		return 0
+	}
+	return max(s.buf.packet(n).sentAt+c.spread()+presumeMargin, l.presumed+c.presumePause())
+}
+
+// holeTime returns when the packets are due again that the ACK point still
+// waits for: those reported, or the first one if the peer says nothing at all;
+// zero means never.
 func (c *Conn) holeTime() time.Duration {
 	s := &c.send
-	if c.extended || s.legacy.missing.empty() || s.buf.una >= s.buf.next || s.legacy.missing.min() != s.buf.una {
+	if c.extended || s.buf.una >= s.buf.next || c.closedWindow() {
 		return 0
 	}
 	if !s.losses.empty() && s.losses.min() == s.buf.una {
 		return 0 // it is about to be sent
 	}
-	return s.buf.packet(s.buf.una).sentAt + c.rtt.rtt() + 4*c.rtt.rttvar() + holeMargin
+	p := s.buf.packet(s.buf.una)
+	// It may be the ACK that was lost, and the reference repeats one only after
+	// its own estimate of spread, which starts at 300 ms.
+	due := p.sentAt + (c.spread()+holeMargin)<<min(s.legacy.holeTimeouts, maxHoleBackoff)
+	if p.flags&packetReported == 0 {
+		// A sender with ever new data never gets to probe.
+		due = max(due, s.lastProgress+c.spread()) + legacyAckDelay
+	}
+	return due
 }

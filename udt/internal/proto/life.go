@@ -122,10 +122,14 @@ func (c *Conn) appendLifeSign(now time.Duration, b []byte) []byte {
 		return appendHandshake(b, &h, 0, 0, c.peerID)
 	}
 	if due := c.keepAliveTime(); due != 0 && now >= due {
-		c.hs.keepAlive = false
-		c.life.renew(c)
-		b = c.appendHeader(b, wire.TypeKeepAlive, 0, 0)
-		return append(b, 0, 0, 0, 0)
+		return c.appendKeepAlive(b)
 	}
 	return b
+}
+
+func (c *Conn) appendKeepAlive(b []byte) []byte {
+	c.hs.keepAlive = false
+	c.life.renew(c)
+	b = c.appendHeader(b, wire.TypeKeepAlive, 0, 0)
+	return append(b, 0, 0, 0, 0)
 }

@@ -51,3 +51,6 @@ func (c *Conn) LendMessage(now time.Time) (payload []byte, owner Ref) {
 	c.ConsumeMessage(now)
 	return payload, owner
 }
+
+// Unanswered reports that the peer has not answered a probe.
+func (c *Conn) Unanswered() bool { return c.send.probe.count > 0 }

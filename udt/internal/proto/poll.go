@@ -55,6 +55,8 @@ func (c *Conn) Poll(now time.Time, out *Batch, controlOnly bool) bool {
 			}
 		}
 		c.pollShutdown(t, out)
+	} else {
+		c.pollMeeting(t, out)
 	}
 	if !out.Empty() {
 		c.life.sent = t
@@ -144,6 +146,7 @@ func (c *Conn) nextTime() time.Duration {
 	switch {
 	case c.holdData(c.now):
 		consider(c.hs.responseAt + legacyHold)
+		consider(c.meetTime())
 		return due
 	case c.phase == phaseShutdown:
 		consider(c.closing.due)
@@ -159,6 +162,7 @@ func (c *Conn) nextTime() time.Duration {
 	}
 	consider(c.sendTime())
 	consider(c.holeTime())
+	consider(c.presumeTime())
 	if due == never {
 		return 0
 	}

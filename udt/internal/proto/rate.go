@@ -32,6 +32,8 @@ type arrivalRate struct {
 	trainStart time.Duration // first read of the present train
 	trainCount int           // packets after the first read
 	trainFirst int           // packets of the first read
+
+	median, high float64 // of windows and trains; negative: to be computed
 }
 
 // batch notes that n packets came in one read at now.
@@ -54,6 +56,7 @@ func (a *arrivalRate) batch(now time.Duration, n int) {
 		a.packets += n
 		if elapsed := now - a.start; a.packets >= rateMinPackets && elapsed >= rateMinInterval {
 			push(&a.windows, &a.windowAt, rateWindows, float64(a.packets)/elapsed.Seconds())
+			a.median = -1
 			a.start, a.packets = now, 0
 		}
 	}
@@ -73,6 +76,7 @@ func (a *arrivalRate) train(now, gap time.Duration, n int) {
 	}
 	if elapsed := end - a.trainStart; a.trainCount > 0 && a.trainFirst+a.trainCount >= trainMinPackets && elapsed > 0 {
 		push(&a.trains, &a.trainAt, trainHistory, float64(a.trainCount)/elapsed.Seconds())
+		a.high = -1
 	}
 	a.trainStart, a.trainFirst, a.trainCount = now, n, 0
 }
@@ -90,10 +94,12 @@ func push(ring *[]float64, at *int, size int, v float64) {
 // the reference that loses a packet before any rate was reported falls to 16
 // packets a second, so a first figure is given as soon as 16 packets came.
 func (a *arrivalRate) estimates(now time.Duration) (rate, capacity int) {
-	var scratch [trainHistory]float64
 	switch {
 	case len(a.windows) > 0:
-		rate = int(quantile(scratch[:], a.windows, 0.5))
+		if a.median < 0 {
+			a.median = quantile(a.windows, 0.5)
+		}
+		rate = int(a.median)
 	case a.total >= rateMinPackets:
 		elapsed := max(now-a.start, rateMinInterval)
 		rate = int(float64(a.total) / elapsed.Seconds())
@@ -103,13 +109,17 @@ func (a *arrivalRate) estimates(now time.Duration) (rate, capacity int) {
 	rate = min(max(rate, 1), 1<<30)
 	capacity = rate
 	if len(a.trains) > 0 {
-		capacity = min(max(rate, int(quantile(scratch[:], a.trains, 0.9))), 1<<30)
+		if a.high < 0 {
+			a.high = quantile(a.trains, 0.9)
+		}
+		capacity = min(max(rate, int(a.high)), 1<<30)
 	}
 	return rate, capacity
 }
 
-func quantile(scratch, values []float64, q float64) float64 {
-	s := scratch[:copy(scratch, values)]
+func quantile(values []float64, q float64) float64 {
+	var scratch [trainHistory]float64
+	s := scratch[:copy(scratch[:], values)]
 	slices.Sort(s)
 	return s[min(int(q*float64(len(s))), len(s)-1)]
 }

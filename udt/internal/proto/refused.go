@@ -27,15 +27,15 @@ func (c *Conn) HandleRefused(now time.Time) {
 // Due reports whether Poll would have something at now.
 func (c *Conn) Due(now time.Time) bool {
 	t := c.at(now)
-	if c.phase == phaseEnded {
+	switch {
+	case c.phase == phaseEnded:
 		return c.closing.answer
-	}
-	if c.phase != phaseConnecting && (c.hs.responseDue || c.hs.replyDue || c.closing.answer) {
+	case c.phase == phaseConnecting:
+	case c.hs.responseDue, c.hs.replyDue, c.closing.answer:
 		return true
-	}
-	if c.phase != phaseConnecting && !c.holdData(t) &&
-		(len(c.ack2s) > 0 || len(c.user) > 0 || len(c.send.outgoing.requests) > 0 || c.wantAckRequest ||
-			c.phase == phaseDraining && c.drained()) {
+	case c.phase > phaseDraining, c.closing.peer, c.holdData(t):
+	case len(c.ack2s) > 0, len(c.user) > 0, len(c.send.outgoing.requests) > 0, c.wantAckRequest,
+		c.phase == phaseDraining && c.drained():
 		return true
 	}
 	next := c.nextTime()

@@ -94,7 +94,8 @@ type side struct {
 	batch  Batch
 	idle   int // calls by the timer that sent nothing and changed nothing visible
 	polls  int
-	listen bool // plays the endpoint's part until a conclusion comes
+	raw    func(b []byte) // plays the whole side
+	listen bool           // plays the endpoint's part until a conclusion comes
 	sent   int64
 	born   time.Duration
 	early  []int // data packets that left before limit was known
@@ -233,6 +234,10 @@ func (s *sim) step() {
 
 // receive gives x a datagram, or plays its endpoint.
 func (x *side) receive(b []byte) {
+	if x.raw != nil {
+		x.raw(b)
+		return
+	}
 	if x.c == nil || wire.Dest(b) == 0 && x.c.server {
 		x.endpoint(b)
 		return
@@ -395,6 +400,7 @@ func (s *sim) quiet() {
 			continue
 		}
 		require.True(s.t, x.c.Ended(), "seed %d: %s has not ended: phase %d", s.seed, x.name, x.c.phase)
+		x.c.Free()
 		require.NoError(s.t, x.mem.leaks(), "seed %d: %s", s.seed, x.name)
 		x.notBusy()
 	}
@@ -417,4 +423,4 @@ func (s *sim) ended() bool { return s.a.c.Ended() && s.b.c != nil && s.b.c.Ended
 var _ cc.Controller = (*fixedController)(nil)
 var debugHook func(c *Conn) string
 var sprintf = fmt.Sprintf
-var dbgSend func(*side,int64)
+var dbgSend func(*side, int64)

@@ -77,10 +77,6 @@ func (a *streamApp) step(s *side) bool {
 			return true
 		}
 	}
-	if c.Ended() && a.readErr != nil && !c.recv.discarding {
-		c.Close(s.time())
-		return true
-	}
 	return busy
 }
 

@@ -42,8 +42,10 @@ type recvWindow struct {
 	roundPackets int
 }
 
-func newRecvWindow(c *Config, payload int, first int64) recvWindow {
-	w := recvWindow{memory: c.Memory, payload: payload, limit: c.FlowWindow}
+// newRecvWindow returns the window of a connection whose packets carry payload
+// bytes and whose handshake promised limit packets.
+func newRecvWindow(c *Config, payload, limit int, first int64) recvWindow {
+	w := recvWindow{memory: c.Memory, payload: payload, limit: limit}
 	w.cap = max(c.RecvBuffer/payload, 2*minWindow)
 	w.cap = min(w.cap, w.limit)
 	w.size = min(w.cap, max(initialWindow/payload, 2*minWindow))
@@ -89,6 +91,8 @@ func (w *recvWindow) double() bool {
 }
 
 func (w *recvWindow) release() {
-	w.memory.Shrink(w.borrowed)
-	w.borrowed = 0
+	if w.borrowed > 0 {
+		w.memory.Shrink(w.borrowed)
+		w.borrowed = 0
+	}
 }

@@ -1,0 +1,30 @@
+package nettest_test
+
+import (
+	"testing"
+	"time"
+
+	xnettest "golang.org/x/net/nettest"
+
+	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/simnet"
+)
+
+// lossy is a link that loses and reorders, without delay of its own.
+var lossy = simnet.Link{Loss: 0.05, Reorder: 0.05, ReorderDelay: 2 * time.Millisecond}
+
+// Every kind of connection keeps the promises of net.Conn in real time.
+func TestConn(t *testing.T) {
+	for _, p := range []struct {
+		name string
+		make nettest.MakePipe
+	}{
+		{"dialed first", nettest.StreamPipe(nil)},
+		{"accepted first", nettest.SwapPipe(nettest.StreamPipe(nil))},
+		{"rendezvous", nettest.RendezvousPipe(nil)},
+		{"relay with loss and reordering", nettest.RelayPipe(nil, lossy, lossy, 1)},
+		{"simnet", nettest.SimnetPipe(nil, simnet.Config{})},
+	} {
+		t.Run(p.name, func(t *testing.T) { xnettest.TestConn(t, p.make) })
+	}
+}

@@ -1,0 +1,74 @@
+package nettest_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/udt"
+)
+
+// listenUDT is UDT with the zero Config.
+func listenUDT() (l net.Listener, dial func(context.Context) (net.Conn, error), stop func(), err error) {
+	ul, err := udt.Listen("udt", "127.0.0.1:0", nil)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	dial = func(ctx context.Context) (net.Conn, error) {
+		return new(udt.Dialer).DialContext(ctx, "udt", ul.Addr().String())
+	}
+	return ul, dial, func() {
+		ul.Close()
+		ul.Endpoint().Close()
+	}, nil
+}
+
+func TestListenerUDT(t *testing.T) { nettest.TestListener(t, listenUDT) }
+
+// UDT takes the place of TCP under unchanged programs: every row holds.
+func TestDropInUDT(t *testing.T) {
+	var (
+		mu   sync.Mutex
+		last *udt.Listener
+	)
+	nettest.TestDropIn(t, func() (net.Listener, func(context.Context) (net.Conn, error), func(), error) {
+		l, dial, stop, err := listenUDT()
+		if err == nil {
+			mu.Lock()
+			last = l.(*udt.Listener)
+			mu.Unlock()
+		}
+		return l, dial, stop, err
+	}, nettest.DropInOptions{
+		Network:      "udt",
+		NoCloseWrite: true,
+		MaxBuffered:  100 << 20, // Config.SendBuffer and Config.RecvBuffer
+
+		// The port is free when the last connection has ended, which takes a
+		// round trip; Shutdown waits for that.
+		RelistenAfterConns: true,
+		Listen: func(addr net.Addr) (net.Listener, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if err := last.Endpoint().Shutdown(context.Background()); err != nil {
+				return nil, err
+			}
+			return udt.Listen("udt", addr.String(), nil)
+		},
+		DialSilent: silentUDT(t),
+	})
+}
+
+// silentUDT returns a dial to a socket that nobody reads.
+func silentUDT(t *testing.T) func(context.Context) (net.Conn, error) {
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { pc.Close() })
+	return func(ctx context.Context) (net.Conn, error) {
+		return new(udt.Dialer).DialContext(ctx, "udt", pc.LocalAddr().String())
+	}
+}
