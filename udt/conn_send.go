@@ -59,7 +59,7 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 		sent, err := c.endpoint.sock.Send(c.peer, b.Runs, wait)
 		c.mu.Lock()
 		c.core.Sent(now, b, sent)
-		if err != nil && !c.sendFailedLocked(now, err, wait) {
+		if err != nil && !c.sendFailedLocked(now, err) {
 			c.sending = false
 			break
 		}
@@ -70,11 +70,11 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 
 // sendFailedLocked deals with what the socket did not take and reports whether
 // to go on.
-func (c *Conn) sendFailedLocked(now time.Time, err error, wait bool) bool {
+func (c *Conn) sendFailedLocked(now time.Time, err error) bool {
 	switch {
 	case errors.Is(err, udpio.ErrWouldBlock):
 		c.kickLocked() // the loop may wait
-		return wait
+		return false
 	case errors.Is(err, udpio.ErrNoBuffers):
 		c.pausedTill = now.Add(noBufferPause)
 		return true
@@ -95,28 +95,23 @@ func (c *Conn) kickLocked() {
 	go c.loop()
 }
 
-// loop sends until the core has nothing more that is due. There is no loop while
-// a connection is idle.
+// loop sends until the core has nothing more that is due, or somebody else sends,
+// who then starts the loop again if need be. There is no loop while a connection
+// is idle.
 func (c *Conn) loop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
-		c.looping = false
-		if c.sending {
-			return // its holder sends the rest, or starts the loop again
-		}
-		c.looping = true // kicks from here on are for this very loop
+	for !c.sending {
 		c.transmitLocked(loopBatches, true)
-		c.looping = false
-		if c.sending || !c.core.Due(time.Now()) || time.Now().Before(c.pausedTill) {
-			c.freeLocked()
-			return
+		if now := time.Now(); c.sending || now.Before(c.pausedTill) || !c.core.Due(now) {
+			break
 		}
-		c.looping = true
 		c.mu.Unlock()
 		runtime.Gosched()
 		c.mu.Lock()
 	}
+	c.looping = false
+	c.freeLocked()
 }
 
 // armLocked makes the timer fire at t, or leaves it if it fires before.

@@ -45,8 +45,8 @@ type demux struct {
 	meeting  map[netip.AddrPort]*Conn // rendezvous, by the other side's address
 	graves   map[uint32]*grave
 	dead     map[acceptKey]*grave
-	order    []*grave // by age
-	last     time.Time
+	order    []*grave      // by age
+	openTill time.Time     // a peer that may not know of an end speaks until then
 	empty    chan struct{} // closed when conns becomes empty; nil if nobody waits
 }
 
@@ -148,7 +148,7 @@ func (d *demux) all() []*Conn {
 // remove forgets c, and buries it if its peer may not know that it is over. It
 // is called with c.mu held.
 func (d *demux) remove(c *Conn, bury bool, now time.Time) {
-	peerID, shutdown := c.core.PeerID(), c.core.Shutdown()
+	peerID, shutdown, graveTime := c.core.PeerID(), c.core.Shutdown(), c.core.GraveTime()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conns[c.id] != c {
@@ -167,7 +167,9 @@ func (d *demux) remove(c *Conn, bury bool, now time.Time) {
 		d.empty = nil
 	}
 	if bury = bury && peerID != 0; bury {
-		d.last = now
+		if till := now.Add(graveTime); till.After(d.openTill) {
+			d.openTill = till
+		}
 	}
 	if !bury && !accepted {
 		return
@@ -203,15 +205,12 @@ func (d *demux) digLocked() {
 	}
 }
 
-// sinceLastGrave returns how long ago a connection was buried whose peer may not
-// know that it is over.
-func (d *demux) sinceLastGrave(now time.Time) time.Duration {
+// graveLeft returns for how much longer peers that may not know of the end of
+// their connection may speak.
+func (d *demux) graveLeft(now time.Time) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.last.IsZero() {
-		return graveTime
-	}
-	return now.Sub(d.last)
+	return d.openTill.Sub(now)
 }
 
 // mayAnswer reports whether the peer of g may be told again.

@@ -23,6 +23,12 @@ func Dial(network, address string, config *Config) (*Conn, error) {
 	return (&Dialer{Config: config}).dial(context.Background(), network, address)
 }
 
+// DialContext is Dial with a context that bounds the dial. Once connected, any
+// expiration of the context does not affect the connection.
+func DialContext(ctx context.Context, network, address string, config *Config) (*Conn, error) {
+	return (&Dialer{Config: config}).dial(ctx, network, address)
+}
+
 // A Dialer contains options for connecting to an address. The zero value of each
 // field is equivalent to dialing without that option. It is safe to call
 // Dialer's methods concurrently.

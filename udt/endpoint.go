@@ -290,18 +290,15 @@ func (e *Endpoint) retire(c *Conn, confirmed bool) {
 	}
 }
 
-// graveTime is for how long an endpoint that nobody uses any more stays open to
-// tell peers that their connection is over.
-const graveTime = time.Second
-
-// closeIfIdle closes an owned endpoint whose last user is gone.
+// closeIfIdle closes an owned endpoint whose last user is gone, once no peer can
+// need to be told any more that its connection is over.
 func (e *Endpoint) closeIfIdle() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed || !e.owned || e.listener != nil || e.dialing > 0 || e.demux.len() > 0 {
 		return
 	}
-	if left := graveTime - e.demux.sinceLastGrave(time.Now()); left > 0 {
+	if left := e.demux.graveLeft(time.Now()); left > 0 {
 		if e.idle == nil {
 			e.idle = time.AfterFunc(left, e.closeIfIdle)
 		} else {

@@ -26,6 +26,7 @@ type Stats struct {
 	DropRequestsSent                 uint64
 	Malformed                        uint64 // packets dropped because a field was out of range
 
+	SendingTime      time.Duration // with data on their way
 	SendPeriod       time.Duration // between packets
 	FlowWindow       int           // packets the peer's window lets through
 	CongestionWindow int           // packets
@@ -38,6 +39,8 @@ type Stats struct {
 	SendBuffered     int           // bytes not acknowledged
 	SendUnsent       int           // bytes of these not sent yet
 	RecvBuffered     int           // bytes not read
+	SendAvailable    int           // bytes of Config.SendBuffer that are free
+	RecvAvailable    int           // bytes of Config.RecvBuffer that are free
 	Stopped          string        // why the sender last stopped: "application", "window", "flow window", "pacing", "socket" or ""
 	ExtendedPeer     bool          // the peer speaks our extensions
 }
@@ -60,6 +63,7 @@ func (c *Conn) Stats() Stats {
 		NaksSent: k.NaksSent, NaksReceived: k.NaksReceived, NaksRepeated: k.NaksRepeated,
 		BytesSent: k.BytesSent, BytesReceived: k.BytesReceived, Probes: k.Probes, Timeouts: k.Timeouts,
 		MessagesExpired: k.MessagesExpired, DropRequestsSent: k.DropRequestsSent, Malformed: k.Malformed,
+		SendingTime: i.SendingTime, SendAvailable: i.SendRoom, RecvAvailable: i.RecvRoom,
 		SendPeriod: i.SendPeriod, FlowWindow: i.FlowWindow, CongestionWindow: i.Window, InFlight: i.InFlight,
 		RTT: i.RTT, RTTVar: i.RTTVar, MinRTT: i.MinRTT, LinkCapacity: i.LinkCapacity, RecvRate: i.RecvRate,
 		DeliveryRate: i.DeliveryRate, SendBuffered: i.SendBuffered, SendUnsent: i.Unsent, RecvBuffered: i.RecvBuffered,

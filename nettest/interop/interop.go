@@ -69,12 +69,15 @@ func compile() (*Driver, error) {
 	return d, nil
 }
 
-// Cleanup removes what Build made. A TestMain calls it after its tests.
+// Cleanup removes what Build made, which the next Build makes again. It is
+// called when no driver runs any more, by a TestMain after its tests.
 func Cleanup() error {
 	build.Lock()
 	defer build.Unlock()
-	if build.dir == "" {
+	dir := build.dir
+	build.done, build.dir, build.driver, build.err = false, "", nil, nil
+	if dir == "" {
 		return nil
 	}
-	return os.RemoveAll(build.dir)
+	return os.RemoveAll(dir)
 }

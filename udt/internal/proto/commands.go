@@ -168,12 +168,20 @@ type Info struct {
 	Unsent       int
 	Stopped      StopReason
 	Extended     bool
+	SendingTime  time.Duration
+	SendRoom     int
+	RecvRoom     int
 }
 
 // Info returns a snapshot.
 func (c *Conn) Info() Info {
 	s := &c.send
+	sending := s.busy
+	if s.buf.una < s.buf.next {
+		sending += c.now - s.busySince
+	}
 	return Info{
+		SendingTime: sending, SendRoom: max(c.cfg.SendBuffer-s.buf.bytes, 0), RecvRoom: max(c.cfg.RecvBuffer-c.recv.buf.bytes, 0),
 		Stats: c.stats, SendPeriod: c.period(), FlowWindow: int(max(s.limit-s.buf.una, 0)), Window: c.congestionWindow(),
 		InFlight: c.inFlight(), RTT: c.rtt.smoothed, RTTVar: c.rtt.variance, MinRTT: c.rtt.min(),
 		LinkCapacity: int64(c.cc.LinkCapacity) * int64(c.mss), RecvRate: int64(c.cc.RecvRate) * int64(c.mss),

@@ -330,6 +330,9 @@ func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
 		s.losses.removeBefore(next)
 		c.progressed(now)
 		s.outstandingSince = now
+		if s.buf.una == s.buf.next {
+			s.busy += now - s.busySince
+		}
 	}
 	if a.Form != wire.AckLight {
 		s.fullAcked = max(s.fullAcked, next)

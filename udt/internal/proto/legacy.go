@@ -255,9 +255,12 @@ func (c *Conn) legacyTimers(now time.Duration) {
 			c.missed(s.buf.una, p, &lost)
 			c.queueLoss(s.buf.una, s.buf.una+1)
 		}
+		end := s.buf.next
+		if l.holeTimeouts > 1 {
+			end = s.buf.una + 1 // it is this one again, or its ACK
+		}
 		for _, m := range l.missing.list() {
-			// If that does not help it is the first one again, or its ACK.
-			for n := max(m.first, s.buf.una); n < m.end && (l.holeTimeouts == 1 || n == s.buf.una); n++ {
+			for n := max(m.first, s.buf.una); n < min(m.end, end); n++ {
 				if p := s.buf.packet(n); p.sentAt <= old && !s.losses.contains(n) {
 					c.missed(n, p, &lost)
 					c.queueLoss(n, n+1)

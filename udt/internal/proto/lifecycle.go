@@ -15,6 +15,12 @@ func (c *Conn) Shutdown() wire.Shutdown {
 	return wire.Shutdown{Reason: c.closing.reason, Final: wire.Number(c.send.buf.next)}
 }
 
+// GraveTime is for how long a peer that missed the end may still speak before it
+// has noticed: a few of its probes.
+func (c *Conn) GraveTime() time.Duration {
+	return max(3*(c.rtt.rtt()+4*c.rtt.rttvar()), time.Second)
+}
+
 // Undelivered reports that something committed was discarded, by Abort, at the
 // end of lingering or because the peer closed first.
 func (c *Conn) Undelivered() bool { return c.closing.undelivered }

@@ -121,5 +121,5 @@ func quantile(values []float64, q float64) float64 {
 	var scratch [trainHistory]float64
 	s := scratch[:copy(scratch[:], values)]
 	slices.Sort(s)
-	return s[min(int(q*float64(len(s))), len(s)-1)]
+	return min(s[min(int(q*float64(len(s))), len(s)-1)], 1<<30)
 }

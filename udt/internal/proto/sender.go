@@ -35,6 +35,8 @@ type sender struct {
 	lastProgress     time.Duration // last ACK that moved anything
 	lastAnswer       time.Duration // last sign that the peer handles our data
 	outstandingSince time.Duration
+	busySince        time.Duration // when data became outstanding after none were
+	busy             time.Duration // before that, with data outstanding
 	requestedAt      time.Duration // last request for an ACK because a window was full
 
 	extended extendedSampler
@@ -187,7 +189,7 @@ func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
 	h.Put(p.slab.slot(int(p.slot)))
 	size := wire.HeaderLen + int(p.size)
 	if s.buf.una == s.buf.next && p.sends == 0 {
-		s.outstandingSince = now
+		s.outstandingSince, s.busySince = now, now
 	}
 	if out.record.n == 0 {
 		if c.inFlight() == 0 {

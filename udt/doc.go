@@ -1,0 +1,93 @@
+// Package udt is UDT, the UDP-based Data Transfer protocol, version 4: a reliable
+// transport over UDP that is made for paths on which TCP is slow. It speaks to the
+// C++ library libudt 4.11 and to every program built on that.
+//
+// # Usage
+//
+// A connection is a net.Conn, a listener a net.Listener. A program that calls
+// net.Dial and net.Listen calls Dial and Listen of this package instead:
+//
+//	l, err := udt.Listen("udt", ":9000", nil)
+//	...
+//	conn, err := l.Accept()
+//
+//	conn, err := udt.Dial("udt", "example.com:9000", nil)
+//
+// What takes a net.Conn, a net.Listener or a function that dials works on top:
+// crypto/tls, net/http, HTTP/2, gRPC, ssh, yamux. Code that insists on the network
+// "tcp", such as http.Transport, is given a function that ignores the name.
+//
+// Many connections, dialed and accepted, can share one UDP port: see Endpoint,
+// which can also be made of a socket of the caller's own. Two peers behind
+// address translators can dial each other without a listener: see
+// Dialer.Rendezvous. A PacketConn exchanges reliable messages with many peers.
+//
+// # Modes
+//
+// In ModeStream, the default, a connection is an ordered stream of bytes. In
+// ModeMessage it carries messages with boundaries: each arrives whole and once,
+// may be delivered ahead of earlier ones that are incomplete, and may be given a
+// time to live. Both peers must use the same mode; a listener refuses the other
+// with an error that Is ErrMode.
+//
+// # Concurrency
+//
+// All methods may be called from several goroutines at once. One Write is
+// contiguous in the stream whoever else writes. When Write returns, its argument
+// may be reused.
+//
+// # Deadlines
+//
+// Deadlines are those of package net: one in the past makes calls fail at once
+// with an error that Is os.ErrDeadlineExceeded, even if they could have gone on,
+// and the connection stays usable. What Write had accepted when it timed out is
+// delivered, and counted in its result.
+//
+// # Close
+//
+// Close delivers what Write has accepted, as TCP does: the peer reads all of it,
+// then io.EOF. Unlike TCP's, no kernel carries on when the program ends, so Close
+// waits as long as acknowledgements make progress, one round trip as a rule; what
+// is left is sent in the background while the program runs. CloseContext says
+// whether everything has arrived; Flush does so without closing; Endpoint.Shutdown
+// drains all connections of a port.
+//
+// UDT ends both directions at once: there is no CloseWrite, and what a peer had
+// still to send when it reads the other's end is discarded. Protocols that need a
+// half-open end use the streams of a multiplexer.
+//
+// A peer that aborted the connection makes calls fail with ErrReset, one that
+// vanished with ErrPeerTimeout: within Config.PeerTimeout if data are on their way,
+// within Config.IdleTimeout otherwise. A dial that nobody wants fails with
+// ErrRefused, which is syscall.ECONNREFUSED.
+//
+// # Congestion control
+//
+// The default is UDT's own rate control, NewNative. Config.CongestionControl takes
+// any other; a controller of the caller's own has the same powers as ours.
+//
+// # Extensions
+//
+// Peers that both use this package recognise each other by a marker that the C++
+// library ignores, and then acknowledge with more detail: exact round trips, counts
+// of packets, lists of what is missing. It makes loss recovery faster and its
+// figures exact. Config.DisableExtensions turns it off.
+//
+// # Security
+//
+// Plain UDT is neither authenticated nor encrypted. This package draws socket IDs
+// and sequence numbers unpredictably, keeps no state before a peer has shown that it
+// receives at its address, and checks every field of every packet; that stops
+// attackers who cannot see the traffic. One who can see it can read, change and end
+// connections. Package tlsadapter puts TLS on top, which protects the bytes but not
+// UDT's own control packets: an attacker on the path can still end a connection, and
+// TLS then reports the truncation.
+//
+// # Limits
+//
+// A connection has at most 2^20 packets on their way. Addresses are *net.UDPAddr;
+// software that insists on *net.TCPAddr, such as the source-address restriction of
+// ssh certificates, refuses them. A path whose MTU is smaller than Config.MSS
+// works by fragmentation. A sender of the C++ library that hears from us steadily,
+// because we send data to it, retransmits a lost tail only when it pauses.
+package udt
