@@ -10,20 +10,23 @@
 // # What it protects
 //
 // TLS protects the bytes of the stream: they are encrypted, the server, and with
-// client certificates the client, is authenticated, and a change, a
-// repetition or a truncation of the stream is an error of Read. A stream that
-// ended without the peer's close_notify alert ends with io.ErrUnexpectedEOF
-// instead of io.EOF.
+// client certificates the client, is authenticated, and bytes that were changed,
+// repeated, left out or put in are an error of Read.
 //
 // # What it does not protect
 //
 // TLS is above UDT and so protects nothing of UDT itself. Handshakes,
-// acknowledgements, loss reports and shutdowns are as open as in plain UDT:
-// whoever can read the path sees the sizes and times of packets, and whoever
-// can also send from the peer's address can slow a connection down or end it,
-// and put data in the place of the peer's, which TLS notices and ends the
-// connection for. Such attackers can deny service; they can neither read nor
-// alter what is delivered.
+// acknowledgements, loss reports and shutdowns are as open as in plain UDT.
+// Whoever can read the path sees the sizes and times of packets. Whoever can
+// also send from the peer's address can slow a connection down, end it, or put
+// bytes in the place of the peer's, for which TLS ends the connection. Such
+// attackers deny service; they neither read nor alter what is delivered.
+//
+// They can cut it short, however. The Close method of a tls.Conn says with a close_notify alert
+// that the stream is complete, but crypto/tls accepts an end without it between
+// two records and returns io.EOF. A protocol in which a shorter stream has
+// another meaning must say itself where the end is, as HTTP does with its lengths
+// and chunks.
 //
 // # Message mode
 //

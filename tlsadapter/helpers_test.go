@@ -86,10 +86,12 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 		var err error
 		w.listener, err = w.server.Listen(nil)
 		require.NoError(t, err)
+		t.Cleanup(func() {
+			w.client.Close()
+			w.server.Close()
+			network.Close()
+		})
 		f(t, w)
-		require.NoError(t, w.client.Close())
-		require.NoError(t, w.server.Close())
-		require.NoError(t, network.Close())
 	})
 }
 

@@ -277,7 +277,9 @@ func (e *Endpoint) newIDLocked() uint32 {
 
 // newRandLocked returns a source of random numbers for one connection.
 func (e *Endpoint) newRandLocked() proto.Rand {
-	return mathrand.New(mathrand.NewPCG(e.random.Uint64(), e.random.Uint64()))
+	var seed [32]byte
+	e.random.Read(seed[:])
+	return mathrand.New(mathrand.NewChaCha8(seed))
 }
 
 // retire forgets a connection that has ended. Unless the peer knows of the end,

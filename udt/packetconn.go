@@ -168,7 +168,8 @@ func (c *Conn) takeMessage(b []byte) (n int, ok bool, err error) {
 		return 0, false, nil
 	}
 	n, err = c.readMessageLocked(b)
-	c.noteLocked()
+	c.noteLocked() // there may be more, or that was the last
+	c.dueLocked(time.Now())
 	return n, true, err
 }
 
@@ -187,9 +188,12 @@ func (p *PacketConn) noteConnLocked(c *Conn) {
 	if c.core.ReadErr() == nil {
 		return
 	}
-	if !c.closed && !c.reading {
+	if !c.closed {
 		// Everything was read: nobody else will close it.
 		c.closed = true
+		c.rdead.stopLocked()
+		c.wdead.stopLocked()
+		c.wakeAllLocked()
 		c.core.Close(time.Now())
 	}
 	if c.core.Ended() {

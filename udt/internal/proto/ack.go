@@ -130,6 +130,10 @@ func (c *Conn) ackTime(now time.Duration) time.Duration {
 	return due
 }
 
+// AckDue reports whether an acknowledgement waits to be sent, as after Consume
+// has opened the window.
+func (c *Conn) AckDue() bool { return c.recv.acks.now }
+
 // appendAck appends the ACK that is due now, with its header, to b.
 func (c *Conn) appendAck(now time.Duration, b []byte) []byte {
 	a := &c.recv.acks

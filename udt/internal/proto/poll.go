@@ -112,6 +112,24 @@ func (c *Conn) pollControl(now time.Duration, out *Batch) {
 	}
 }
 
+// Due reports whether Poll would have something at now.
+func (c *Conn) Due(now time.Time) bool {
+	t := c.at(now)
+	switch {
+	case c.phase == phaseEnded:
+		return c.closing.answer
+	case c.phase == phaseConnecting:
+	case c.hs.responseDue, c.hs.replyDue, c.closing.answer:
+		return true
+	case c.phase > phaseDraining, c.closing.peer, c.holdData(t):
+	case len(c.ack2s) > 0, len(c.user) > 0, len(c.send.outgoing.requests) > 0, c.wantAckRequest,
+		c.phase == phaseDraining && c.drained():
+		return true
+	}
+	next := c.nextTime()
+	return next != 0 && next <= t
+}
+
 // Next returns when Poll will have something even if nothing arrives; the zero
 // Time means never. It is meaningful once Poll has reported nothing.
 func (c *Conn) Next() time.Time {

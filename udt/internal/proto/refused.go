@@ -23,25 +23,3 @@ func (c *Conn) HandleRefused(now time.Time) {
 		c.wantAckRequest = true
 	}
 }
-
-// Due reports whether Poll would have something at now.
-func (c *Conn) Due(now time.Time) bool {
-	t := c.at(now)
-	switch {
-	case c.phase == phaseEnded:
-		return c.closing.answer
-	case c.phase == phaseConnecting:
-	case c.hs.responseDue, c.hs.replyDue, c.closing.answer:
-		return true
-	case c.phase > phaseDraining, c.closing.peer, c.holdData(t):
-	case len(c.ack2s) > 0, len(c.user) > 0, len(c.send.outgoing.requests) > 0, c.wantAckRequest,
-		c.phase == phaseDraining && c.drained():
-		return true
-	}
-	next := c.nextTime()
-	return next != 0 && next <= t
-}
-
-// AckDue reports whether an acknowledgement waits to be sent, as after Consume
-// has opened the window.
-func (c *Conn) AckDue() bool { return c.recv.acks.now }
