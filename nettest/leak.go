@@ -1,6 +1,8 @@
 package nettest
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,14 @@ func liveGoroutines() goroutineSet {
 // and fails the test if that does not happen. Other tests must not run at the same time.
 func requireNoLeak(t testing.TB, before goroutineSet) {
 	t.Helper()
+	if left := awaitNoLeak(before); len(left) > 0 {
+		t.Fatalf("%d goroutines are left after %v:\n%s", len(left), patience, strings.Join(left, "\n\n"))
+	}
+}
+
+// awaitNoLeak waits until every goroutine that was started after before was taken has ended, except the caller's, and
+// returns the stacks of those that do not end.
+func awaitNoLeak(before goroutineSet) []string {
 	self := currentGoroutine()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -35,12 +45,12 @@ func requireNoLeak(t testing.TB, before goroutineSet) {
 			}
 		}
 		if len(left) == 0 {
-			return
+			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-guard.C:
-			t.Fatalf("%d goroutines are left after %v:\n%s", len(left), patience, strings.Join(left, "\n\n"))
+			return left
 		}
 	}
 }
@@ -49,4 +59,19 @@ func requireNoLeak(t testing.TB, before goroutineSet) {
 func goroutineNumber(stack string) string {
 	id, _, _ := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ")
 	return id
+}
+
+// MainWithLeakCheck runs the tests of a package and returns the exit code for
+// os.Exit: that of m.Run, or 1 if goroutines are left half a minute later, whose
+// stacks it prints. A package's TestMain calls it.
+func MainWithLeakCheck(m *testing.M) int {
+	before := liveGoroutines()
+	if code := m.Run(); code != 0 {
+		return code
+	}
+	if left := awaitNoLeak(before); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "%d goroutines are left after the tests:\n%s\n", len(left), strings.Join(left, "\n\n"))
+		return 1
+	}
+	return 0
 }

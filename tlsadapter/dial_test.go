@@ -109,8 +109,9 @@ func TestNoCommonProtocolFailsTheDial(t *testing.T) {
 		client.NextProtos = []string{"third"}
 		waiting := w.accept(server)
 		_, err := (&tlsadapter.Dialer{UDT: w.dialer(), Config: client}).Dial("udt", w.addr())
-		var alert tls.AlertError
+		var alert *net.OpError // of crypto/tls: not that of a dial
 		require.ErrorAs(t, err, &alert)
+		require.Equal(t, "remote error", alert.Op)
 		require.ErrorContains(t, err, "no application protocol")
 		got := <-waiting
 		require.Error(t, got.err)
@@ -272,6 +273,7 @@ func TestPeerThatClosesDuringTheHandshake(t *testing.T) {
 				client, _ := configs(t)
 				go func() {
 					if raw, err := w.listener.AcceptUDT(); err == nil {
+						raw.Read(make([]byte, 1)) // the client now waits for the answer
 						tt.end(raw)
 					}
 				}()

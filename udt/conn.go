@@ -59,11 +59,14 @@ type Conn struct {
 	pausedTill    time.Time     // the system had no buffers: send nothing before
 	closed        bool          // by Close or Abort
 	readClosed    bool          // by CloseRead
+	endTold       bool          // a call has returned the end of the connection
+	tookLast      bool          // a Write was taken and discarded after the end
 	keepAlive     time.Duration // period, positive even if keep-alives are off
 	retired       bool          // the endpoint has forgotten it
 	everOpen      bool          // the handshake completed
 	lingerSet     bool
 	linger        time.Duration // how long Close waits, if lingerSet
+	configLinger  time.Duration // Config.Linger
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -292,7 +295,7 @@ func (c *Conn) CloseContext(ctx context.Context) error {
 			return c.opError("close", fromCore(err))
 		}
 		if c.core.Shutting() {
-			if c.core.Undelivered() {
+			if c.core.Undelivered() || c.tookLast {
 				return c.opError("close", ErrReset)
 			}
 			return nil
@@ -354,6 +357,9 @@ func (c *Conn) Flush(ctx context.Context) error {
 	defer stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.tookLast {
+		return c.opError("write", syscall.EPIPE)
+	}
 	for end := c.core.Sequence(); c.core.AcknowledgedTo() < end; c.waitLocked() {
 		if err := c.writeErrLocked(); err != nil {
 			return c.opError("write", err)
@@ -379,6 +385,8 @@ func (c *Conn) SetLinger(sec int) error {
 	if c.lingerSet {
 		c.linger = time.Duration(sec) * time.Second
 		c.core.SetLinger(time.Now(), max(c.linger, time.Nanosecond))
+	} else {
+		c.core.SetLinger(time.Now(), c.configLinger)
 	}
 	return nil
 }

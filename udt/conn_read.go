@@ -102,6 +102,7 @@ func (c *Conn) awaitDataLocked() error {
 			return nil
 		}
 		if err := c.readErrLocked(); err != nil {
+			c.endTold = true
 			return err
 		}
 		c.rwait = true

@@ -3,12 +3,15 @@ package udt
 import (
 	"io"
 	"net"
+	"syscall"
 	"time"
 )
 
 // Write writes data, as net.Conn describes: it returns when all of b has been
 // copied to the send buffer, waiting for room under the write deadline. In
-// ModeMessage it sends b as one ordered message.
+// ModeMessage it sends b as one ordered message. Once the peer has closed, Write
+// returns syscall.EPIPE; as with TCP the first one may still be taken, and is lost,
+// if no Read has returned the end before.
 func (c *Conn) Write(b []byte) (int, error) {
 	v := [1][]byte{b}
 	return c.WriteBuffers(v[:])
@@ -30,6 +33,9 @@ func (c *Conn) WriteBuffers(v [][]byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.beginWriteLocked(); err != nil {
+		if err == syscall.EPIPE && c.takeLastLocked() {
+			return total, nil
+		}
 		return 0, c.opError("write", err)
 	}
 	defer c.endWriteLocked()
@@ -58,6 +64,7 @@ func (c *Conn) writeSomeLocked(b []byte) (int, error) {
 			return 0, errTimeout
 		}
 		if err := c.writeErrLocked(); err != nil {
+			c.endTold = true
 			return 0, err
 		}
 		r := c.core.Reserve(len(b))
@@ -90,6 +97,19 @@ func (c *Conn) committedLocked(now time.Time) {
 	c.dueLocked(now)
 }
 
+// takeLastLocked reports whether to take a Write, and discard it, although the
+// peer has closed: one is taken if no call has told the application of the end
+// yet, as if it had been made just before the peer's Shutdown arrived. TCP does
+// the same, and protocols count on it that say goodbye on both sides, such as
+// crypto/tls, whose Close fails if its alert cannot be written.
+func (c *Conn) takeLastLocked() bool {
+	if c.endTold {
+		return false
+	}
+	c.endTold, c.tookLast = true, true
+	return true
+}
+
 // beginWriteLocked takes the writing role. Waiting calls take it in turn.
 func (c *Conn) beginWriteLocked() error {
 	for {
@@ -100,6 +120,7 @@ func (c *Conn) beginWriteLocked() error {
 			return errTimeout
 		}
 		if err := c.writeErrLocked(); err != nil {
+			c.wturn.Signal() // it is no better for the next one
 			return err
 		}
 		if !c.writing {

@@ -177,12 +177,13 @@ func (d *Dialer) race(ctx context.Context, network string, laddr netip.AddrPort,
 		err     error
 		primary bool
 	}
-	results := make(chan result)
+	results, returned := make(chan result), make(chan struct{})
+	defer close(returned)
 	try := func(addrs []netip.AddrPort, primary bool) {
 		c, err := d.inTurn(ctx, network, laddr, addrs)
 		select {
 		case results <- result{c, err, primary}:
-		case <-ctx.Done():
+		case <-returned:
 			// The other family was faster.
 			if c != nil {
 				c.Abort()

@@ -81,7 +81,7 @@
 // attackers who cannot see the traffic. One who can see it can read, change and end
 // connections. Package tlsadapter puts TLS on top, which protects the bytes but not
 // UDT's own control packets: an attacker on the path can still end a connection, and
-// TLS then reports the truncation.
+// crypto/tls reports that only in the middle of a record.
 //
 // # Limits
 //

@@ -225,7 +225,11 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 	case buried != nil:
 		e.answerFromGrave(now, buried, b, segment)
 	default:
-		e.handleForeign(b[:min(segment, len(b))], r.From)
+		for len(b) > 0 {
+			p := b[:min(segment, len(b))]
+			b = b[len(p):]
+			e.handleForeign(p, r.From)
+		}
 	}
 }
 

@@ -165,6 +165,7 @@ func (e *Endpoint) completeLocked(core *proto.Config, c *Conn, config *Config) {
 	if c.keepAlive == 0 {
 		c.keepAlive = defaultKeepAlivePeriod
 	}
+	c.configLinger = core.Linger
 	core.InitialNumber = uint32(e.random.Uint64()) & wire.NumberMask
 	if config.initialNumber != nil {
 		core.InitialNumber = *config.initialNumber

@@ -20,7 +20,8 @@ import (
 // with the test.
 type lab struct {
 	*testing.T
-	net *simnet.Network
+	net      *simnet.Network
+	listener *udt.Listener // of tests that have one
 }
 
 // inLab runs f in a bubble with a network whose links are all like link.

@@ -248,12 +248,10 @@ func (p *PacketConn) offer(c *Conn) {
 		old = peer.conns[0]
 	}
 	peer.conns = append(peer.conns, c)
-	wtime := p.addedLocked(c)
+	p.addedLocked(c)
 	p.wcond.Broadcast()
 	p.mu.Unlock()
-	if !wtime.IsZero() {
-		c.SetWriteDeadline(wtime)
-	}
+	p.joined(c)
 	if old == nil {
 		return
 	}
@@ -280,13 +278,12 @@ func (p *PacketConn) peerLocked(addr netip.AddrPort) *packetPeer {
 	return peer
 }
 
-// addedLocked notes a new connection and returns the write deadline it needs.
-func (p *PacketConn) addedLocked(c *Conn) time.Time {
+// addedLocked notes a new connection.
+func (p *PacketConn) addedLocked(c *Conn) {
 	c.packet.used = time.Now()
 	if p.sweep == nil {
 		p.sweep = time.AfterFunc(packetSweep, p.closeIdle)
 	}
-	return p.wtime
 }
 
 // closeIdle closes connections that nobody has used for long.
@@ -440,12 +437,25 @@ func (p *PacketConn) dialLocked(peer *packetPeer, to netip.AddrPort) {
 	default:
 		peer.failed = nil
 		peer.conns = append(peer.conns, c)
-		if wtime := p.addedLocked(c); !wtime.IsZero() {
-			p.mu.Unlock()
-			c.SetWriteDeadline(wtime)
-			p.mu.Lock()
-		}
+		p.addedLocked(c)
+		p.mu.Unlock()
+		p.joined(c)
+		p.mu.Lock()
 	}
+}
+
+// joined is called once p knows c, which gets the write deadline, and may have
+// ended or received messages before.
+func (p *PacketConn) joined(c *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.mu.Lock()
+	wtime := p.wtime
+	p.mu.Unlock()
+	if !c.closed && !wtime.IsZero() {
+		c.wdead.setLocked(&c.mu, wtime, c.wakeWritersLocked)
+	}
+	c.noteLocked()
 }
 
 // SetDeadline sets the read and write deadlines.

@@ -47,7 +47,8 @@ func receiveFromReference(t *testing.T, s scene, n int64) {
 // exchangeWithReference sends and receives n bytes at the same time.
 func exchangeWithReference(t *testing.T, s scene, n int64) {
 	t.Helper()
-	s.command, s.args = "both", append(s.args, opts("-seed 3 -bytes %d", n)...)
+	// Its close must not give up what a slow path still carries.
+	s.command, s.args = "both", append(s.args, opts("-linger 300 -seed 3 -bytes %d", n)...)
 	conn, ref := s.start(t)
 	sent := make(chan error, 1)
 	go func() {

@@ -4,11 +4,12 @@
 //
 //   LISTEN port            listening; connections are answered from now on
 //   BOUND port             bound, before a rendezvous
-//   CONNECTED port         connected or accepted, on this local port
+//   CONNECTED port         connected or accepted, on this local port; 0 if the peer has closed since
 //   SENT bytes crc32       everything was handed to the library
 //   RECV bytes crc32       everything wanted, or everything there was, has been read
 //   MSG bytes crc32        one message was read
 //   CONN i bytes crc32     one of many connections has done its part
+//   TOOK bytes us          this much was received in this time, counted from the connection on
 //   DONE good bad          all of the many connections have ended
 //   EOF code               reading ended with this error: 2001 after a shutdown
 //   STATS name=value ...   the library's counters, as last read while connected
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdarg>
 #include <cstdio>
@@ -178,10 +180,11 @@ struct Address {
   int family() const { return get()->sa_family; }
 };
 
+// localPort is 0 if the library does not say, as when the peer has closed.
 int localPort(UDTSOCKET u) {
   sockaddr_in6 a;  // the port is at the same place in both families
   int length = sizeof a;
-  check(UDT::getsockname(u, reinterpret_cast<sockaddr*>(&a), &length), "getsockname");
+  if (UDT::getsockname(u, reinterpret_cast<sockaddr*>(&a), &length) == UDT::ERROR) return 0;
   return ntohs(a.sin6_port);
 }
 
@@ -361,6 +364,30 @@ void receiveMessages(UDTSOCKET u, long long wanted, Meter& meter, bool echo = fa
   }
 }
 
+// blast and drain transfer bytes that nobody looks at, for measurements.
+void blast(UDTSOCKET u) {
+  std::vector<char> buffer(1 << 16);
+  for (long long left = number("bytes"); left > 0;) {
+    size_t n = size_t(std::min<long long>(left, buffer.size()));
+    if (!sendAll(u, buffer.data(), n)) fail("send");
+    left -= n;
+  }
+}
+
+void drain(UDTSOCKET u) {
+  auto start = std::chrono::steady_clock::now();
+  std::vector<char> buffer(1 << 18);
+  long long got = 0;
+  while (got < number("bytes")) {
+    int n = UDT::recv(u, buffer.data(), int(buffer.size()), 0);
+    if (n == UDT::ERROR) fail("recv");
+    got += n;
+  }
+  std::chrono::microseconds took =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
+  event("TOOK %lld %lld", got, (long long)took.count());
+}
+
 // sendFile and receiveFile use the library's own file calls. Nothing on the
 // wire says how long the file is: both sides are told.
 void sendFile(UDTSOCKET u, Meter& meter) {
@@ -522,6 +549,10 @@ void converse(const std::string& command, UDTSOCKET u, Meter& meter) {
     std::thread sender([u, &meter] { sendPattern(u, meter); });
     receive(u, number("bytes"), meter);
     sender.join();
+  } else if (command == "blast") {
+    blast(u);
+  } else if (command == "drain") {
+    drain(u);
   } else if (command == "sendfile") {
     sendFile(u, meter);
   } else if (command == "recvfile") {

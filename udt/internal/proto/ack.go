@@ -183,7 +183,7 @@ func (c *Conn) appendLegacyAck(now time.Duration, b []byte, next, edge int64) []
 		Window: uint32(window),
 	}
 	if rate, capacity := r.rate.estimates(now); rate > 0 {
-		body.Form, body.RecvRate, body.Capacity = wire.AckFull, uint32(rate), uint32(capacity)
+		body.Form, body.RecvRate, body.Capacity = wire.AckFull, uint32(rate), uint32(max(capacity, r.pairs.capacity()))
 	}
 	number := c.numberAck(now, next, edge)
 	return body.Append(c.appendHeader(b, wire.TypeAck, 0, number))

@@ -9,6 +9,7 @@ import (
 const (
 	minShutdownInterval = 10 * time.Millisecond // between repetitions of a Shutdown
 	maxShutdowns        = 5                     // that an extended peer leaves unanswered
+	legacyReaderPause   = 20 * time.Millisecond // between the last message and the Shutdown
 )
 
 // closer runs the end of a connection (design decisions, section 8).
@@ -124,6 +125,16 @@ func (c *Conn) drained() bool {
 	return s.buf.una == s.buf.end && !s.buf.reserved && s.fullAcked >= s.buf.end
 }
 
+// shutdownTime returns when a peer that has acknowledged everything may be
+// told. A call of the reference that waits for a message fails if a Shutdown
+// comes before it has run again, although there is a message: it gets a pause.
+func (c *Conn) shutdownTime() time.Duration {
+	if c.extended || !c.cfg.Message || c.send.fullAckedAt == 0 {
+		return 0
+	}
+	return c.send.fullAckedAt + legacyReaderPause
+}
+
 // pollClose moves the end of a connection on.
 func (c *Conn) pollClose(now time.Duration) {
 	if c.phase == phaseShutdown && c.closing.repeats == maxShutdowns && now >= c.closing.due {
@@ -133,7 +144,7 @@ func (c *Conn) pollClose(now time.Duration) {
 		return
 	}
 	switch {
-	case c.drained():
+	case c.drained() && now >= c.shutdownTime():
 		c.shutDown(now, wire.ReasonClosed)
 	case c.closing.deadline != 0 && now >= c.closing.deadline:
 		c.abort(now, wire.ReasonAborted)

@@ -64,7 +64,7 @@ func (c *Conn) Writable() bool {
 // WritableMessage reports whether BeginMessage for n bytes would succeed.
 func (c *Conn) WritableMessage(n int) bool {
 	b := &c.send.buf
-	return c.phase != phaseConnecting && (b.bytes == 0 || b.bytes+n <= max(b.limit, n) && b.unsent < b.burst)
+	return c.phase != phaseConnecting && b.roomForMessage(n)
 }
 
 // Inline reports whether what was committed is worth sending at once from the

@@ -335,9 +335,12 @@ func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
 		}
 	}
 	if a.Form != wire.AckLight {
-		s.fullAcked = max(s.fullAcked, next)
-		if next >= s.buf.una {
-			s.limit = next + int64(min(a.Window, 1<<30))
+		if next > s.fullAcked {
+			s.fullAcked, s.fullAckedAt = next, now
+		}
+		if limit := next + int64(min(a.Window, 1<<30)); next >= s.buf.una && (limit > s.limit || !c.extended || !s.limitKnown) {
+			// An extended peer takes no promise back: this ACK was overtaken.
+			s.limit, s.limitKnown = limit, true
 		}
 	}
 	if extended {

@@ -158,6 +158,7 @@ func (c *Conn) repairListed(now time.Duration, list []byte, lost *lossReport) {
 	x := &s.extended
 	old := now - c.rtt.rtt() - x.reoWindow
 	ranges := wire.ParseRanges(list)
+	left := s.buf.next - s.buf.una // nobody misses more than is outstanding
 	for range wire.MaxAckRanges {
 		f, l, ok := ranges.Next()
 		if !ok {
@@ -165,7 +166,7 @@ func (c *Conn) repairListed(now time.Duration, list []byte, lost *lossReport) {
 		}
 		first := wire.Unwrap(s.buf.una, f)
 		end := wire.Unwrap(first, l) + 1
-		if first >= end || end > s.buf.next {
+		if left -= max(end-max(first, s.buf.una), 0); first >= end || end > s.buf.next || left < 0 {
 			c.stats.Malformed++
 			return
 		}

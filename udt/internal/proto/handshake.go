@@ -100,8 +100,8 @@ func (c *Conn) appendRequest(now time.Duration, b []byte) []byte {
 	if c.rendezvous {
 		marker, dest = wire.MarkerRendezvous, h.peer.SocketID
 	}
-	if h.request == wire.RequestConclusion {
-		stamp = h.echo
+	if h.request == wire.RequestConclusion && h.sends == 0 {
+		stamp = h.echo // of a repetition the server would measure our patience
 	}
 	h.sends++
 	h.sentAt = now

@@ -15,6 +15,7 @@ const (
 	maxKnees      = 256
 
 	maxHoleBackoff = 4
+	minLogged      = 1024 // transmissions
 )
 
 // legacySampler infers from the ACKs and NAKs of the reference what has
@@ -174,6 +175,8 @@ func (c *Conn) legacyAck(now time.Duration, next int64, full bool) {
 			sample.LostSince, sample.AppLimited = int(s.lost-r.lost), r.appLimited
 			s.firstSentAt = r.sentAt
 		}
+		// What is outstanding was sent among the latest transmissions.
+		s.log.forget(s.txNext - 4*(s.buf.next-s.buf.una) - minLogged)
 	}
 	// The ACK point stands at a hole whose NAK was lost: later packets have
 	// arrived, or this one should long have.

@@ -320,6 +320,8 @@ func TestSendToLibudt(t *testing.T) {
 		t.Logf("loss %v: %v, %+v", loss, s.now-start, s.a.c.Info().Stats)
 		limit := map[float64]time.Duration{0: 700 * time.Millisecond, 0.01: 1500 * time.Millisecond, 0.1: 8 * time.Second, 0.3: 60 * time.Second}[loss]
 		require.Less(t, s.now-start, limit, "loss %v", loss)
+		log := &s.a.c.send.log
+		require.Less(t, s.a.c.send.txNext-log.records[log.head].first, int64(2600), "send records are forgotten")
 		if loss < 0.3 {
 			require.Less(t, s.a.c.stats.PacketsRetransmitted, uint64(float64(size/1456)*(3*loss+0.01)+20), "loss %v", loss)
 		}

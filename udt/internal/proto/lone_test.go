@@ -150,15 +150,19 @@ func numbers(packets [][]byte) (out []int64) {
 	return out
 }
 
-// write commits n full packets and one byte more each unless full is set.
+// write commits packets as large as they may be.
 func (l *lone) write(packets int) {
-	for n := packets * l.c.Payload(); n > 0; {
-		r := l.c.Reserve(n)
+	b := &l.c.send.buf
+	for end := b.end + int64(packets); b.end < end; {
+		r := l.c.Reserve(int(end-b.end) * l.c.Payload())
 		require.NotZero(l.t, r.Size())
 		l.c.Commit(l.now, &r, r.Size())
-		n -= r.Size()
 	}
+	b.close()
 }
+
+// setWindow sets the controller's window.
+func (l *lone) setWindow(n int) { l.ctl.window, l.c.cc.Window = n, n }
 
 // ack acknowledges as an extended peer: all before next, with counters.
 func (l *lone) ack(next int64, largest, received uint32, missing ...span) {

@@ -26,7 +26,9 @@ type freshGap struct {
 // nakState decides when missing packets are reported.
 type nakState struct {
 	fresh     []freshGap
-	reordered bool // a gap has filled itself before it was reported
+	reordered bool   // a gap has filled itself before it was reported
+	deep      bool   // and one after it was: counting packets says nothing
+	latest    uint32 // word 2 of the packet sent last, of those that came
 
 	repeatAt time.Duration // zero: nothing to repeat
 	repeat   time.Duration // present interval
@@ -81,6 +83,13 @@ func (s *nakState) forget(first, end int64) {
 	s.fresh = keep
 }
 
+// ripe reports whether g has lasted so long that it is to be reported: so many
+// later packets, or delay.
+func (c *Conn) ripe(now time.Duration, g *freshGap, delay time.Duration) bool {
+	s := &c.recv.naks
+	return now-g.seen >= delay || len(s.fresh) > maxFreshGaps || !s.deep && c.recv.buf.high-g.end >= nakThreshold
+}
+
 func (c *Conn) nakDelay() time.Duration {
 	if !c.extended && !c.recv.naks.reordered {
 		return 0
@@ -95,7 +104,7 @@ func (c *Conn) nakDue(now time.Duration) time.Duration {
 	delay := c.nakDelay()
 	for i := range s.fresh {
 		at := s.fresh[i].seen + delay
-		if c.recv.buf.high-s.fresh[i].end >= nakThreshold || len(s.fresh) > maxFreshGaps {
+		if c.ripe(now, &s.fresh[i], delay) {
 			at = now
 		}
 		if due == 0 || at < due {
@@ -125,8 +134,7 @@ func (c *Conn) appendNak(now time.Duration, b []byte) []byte {
 		pending = span{}
 	}
 	for _, g := range s.fresh {
-		ripe := r.buf.high-g.end >= nakThreshold || now-g.seen >= delay || len(s.fresh) > maxFreshGaps
-		if !ripe || ranges >= limit-1 && pending.end != g.first {
+		if !c.ripe(now, &g, delay) || ranges >= limit-1 && pending.end != g.first {
 			keep = append(keep, g)
 			continue
 		}

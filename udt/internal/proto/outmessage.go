@@ -44,7 +44,7 @@ func (c *Conn) BeginMessage(now time.Time, n int, ttl time.Duration, ordered boo
 	if n > s.buf.limit {
 		c.growSendBuffer(n)
 	}
-	if s.buf.bytes > 0 && (s.buf.bytes+n > s.buf.limit || s.buf.unsent >= s.buf.burst) {
+	if !s.buf.roomForMessage(n) {
 		return false
 	}
 	o := &s.outgoing
@@ -138,8 +138,9 @@ func (c *Conn) drop(m outMessage) {
 	}
 }
 
-// requestDrop queues the drop request of the message that packet n belonged to.
-func (c *Conn) requestDrop(n int64) {
+// requestDrop queues the drop request of the message that packet n belonged to,
+// and returns where that ends.
+func (c *Conn) requestDrop(n int64) (end int64) {
 	o := &c.send.outgoing
 	for _, m := range o.dropped {
 		if n < m.first || n >= m.end {
@@ -148,12 +149,13 @@ func (c *Conn) requestDrop(n int64) {
 		c.send.losses.remove(m.first, m.end)
 		for _, r := range o.requests {
 			if r.first == m.first {
-				return
+				return m.end
 			}
 		}
 		o.requests = append(o.requests, m)
-		return
+		return m.end
 	}
+	return n
 }
 
 // appendDropRequest appends the next drop request. Adjacent dropped messages

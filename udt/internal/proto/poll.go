@@ -123,7 +123,7 @@ func (c *Conn) Due(now time.Time) bool {
 		return true
 	case c.phase > phaseDraining, c.closing.peer, c.holdData(t):
 	case len(c.ack2s) > 0, len(c.user) > 0, len(c.send.outgoing.requests) > 0, c.wantAckRequest,
-		c.phase == phaseDraining && c.drained():
+		c.phase == phaseDraining && c.drained() && t >= c.shutdownTime():
 		return true
 	}
 	next := c.nextTime()
@@ -177,6 +177,9 @@ func (c *Conn) nextTime() time.Duration {
 	consider(c.expireTime())
 	if c.phase == phaseDraining {
 		consider(c.closing.deadline)
+		if c.drained() {
+			consider(c.shutdownTime())
+		}
 	}
 	consider(c.sendTime())
 	consider(c.holeTime())

@@ -17,6 +17,7 @@ type receiver struct {
 	messages inMessages
 	arrivals arrivals
 	rate     arrivalRate
+	pairs    packetPairs // legacy peer
 	acks     ackState
 	naks     nakState
 
@@ -53,6 +54,12 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 		return
 	}
 	n := wire.Unwrap(r.next, h.Number)
+	if limit := int64(r.window.limit); n < r.next-limit || n >= c.edge()+limit {
+		// Nothing that the peer has ever been allowed to send. Its transmission
+		// number would spoil the count of those that arrive.
+		c.stats.Malformed++
+		return
+	}
 	r.batch.packets++
 	r.lastData = now
 	if c.extended {
@@ -73,6 +80,9 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 		return
 	}
 	if n >= r.buf.high {
+		if !c.extended && n == r.buf.high && len(payload) == r.full {
+			r.pairs.arrived(now, n)
+		}
 		if n > r.buf.high {
 			r.holes.add(r.buf.high, n)
 			r.naks.opened(now, span{r.buf.high, n})
@@ -83,8 +93,14 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 		r.holes.remove(n, n+1)
 		if r.naks.filled(n) {
 			c.stats.PacketsReordered++
+		} else if int32(h.Time-r.naks.latest) < 0 {
+			// It was reported, but it is not the repair that came.
+			r.naks.reordered, r.naks.deep = true, true
 		}
 		r.batch.filled = true
+	}
+	if int32(h.Time-r.naks.latest) > 0 {
+		r.naks.latest = h.Time
 	}
 	if len(payload) != r.full {
 		r.batch.irregular = true
@@ -186,8 +202,9 @@ func (c *Conn) handleDropRequest(now time.Duration, body []byte) {
 	r := &c.recv
 	from := wire.Unwrap(r.next, first)
 	end := wire.Unwrap(from, last) + 1
-	if from >= end || from > c.edge() || end < r.next-int64(r.window.limit) {
-		c.stats.Malformed++
+	limit := int64(r.window.limit)
+	if from >= end || from < r.next-limit || from > c.edge() || end > c.edge()+limit {
+		c.stats.Malformed++ // not a range that the peer has ever been allowed to send
 		return
 	}
 	end = min(end, c.edge()+windowReserve)

@@ -33,6 +33,8 @@ func (s *sim) inTime(n int64, limit time.Duration) {
 	b := &streamApp{}
 	s.b.app = b
 	s.transfer(n, 0, 300*time.Second)
+	require.Greater(s.t, b.doneAt, s.b.born)
+	s.t.Logf("%v", b.doneAt-s.b.born)
 	require.Less(s.t, b.doneAt-s.b.born, limit, "%+v", s.a.c.Info())
 }
 

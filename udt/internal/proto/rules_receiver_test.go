@@ -376,3 +376,32 @@ func TestTrimKeepsHoles(t *testing.T) {
 	l.data(1456, 1)
 	require.True(t, l.c.Readable())
 }
+
+// Rule 4.1, where a path reorders by more than the 3 packets: a packet that was
+// reported but comes in its first transmission, which word 2 shows, means that
+// only time tells a loss. A repair means nothing.
+func TestDeepReorderingIsLearned(t *testing.T) {
+	for _, extended := range []bool{true, false} {
+		l := newLone(t, extended)
+		l.tx = 1
+		l.data(1456, 0, 2, 3, 4, 5) // 1 is late
+		require.Len(t, ofType(l.poll(), wire.TypeNak), 1)
+		l.data(1456, 1) // the repair
+		l.data(1456, 7, 8, 9, 10)
+		require.Len(t, ofType(l.poll(), wire.TypeNak), 1)
+		tx := l.tx
+		l.tx = 2
+		l.data(1456, 6) // the first transmission
+		l.tx = tx
+		l.data(1456, 12, 13, 14, 15, 16)
+		out, at := l.run(100 * time.Millisecond)
+		found := false
+		for i, p := range out {
+			if isType(wire.TypeNak)(p) && !found {
+				found = true
+				require.Equal(t, l.c.rtt.rtt()/8, at[i])
+			}
+		}
+		require.True(t, found)
+	}
+}

@@ -24,8 +24,9 @@ const (
 type slab struct {
 	mem    []byte
 	stride int // bytes from one slot to the next: header and full payload
-	short  int // bytes by which the last slot's packet is shorter
 	slots  int
+	group  int // every so many slots, and at the end, the packet is short bytes shorter
+	short  int
 	used   int // slots given to packets
 	live   int // of these, not yet acknowledged
 	pins   int // batches that point into it
@@ -34,10 +35,13 @@ type slab struct {
 // slot returns the place of packet i: header and payload.
 func (s *slab) slot(i int) []byte { return s.mem[i*s.stride : (i+1)*s.stride] }
 
+// groupEnd returns the end of the group of slots that i belongs to.
+func (s *slab) groupEnd(i int) int { return min((i/s.group+1)*s.group, s.slots) }
+
 // room returns the payload that slot i takes.
 func (s *slab) room(i int) int {
 	n := s.stride - wire.HeaderLen
-	if i == s.slots-1 {
+	if i == s.groupEnd(i)-1 {
 		n -= s.short
 	}
 	return n
@@ -69,7 +73,7 @@ type outPacket struct {
 // sendBuffer holds the packets from the first unacknowledged one to the last
 // committed one.
 type sendBuffer struct {
-	memory  Memory
+	lender  Memory
 	payload int // bytes in a full packet
 
 	ring []outPacket // indexed by packet number; the length is a power of two
@@ -80,6 +84,7 @@ type sendBuffer struct {
 	bytes  int // payload held
 	unsent int // payload from next on
 	limit  int // payload that may be held
+	most   int // what limit may grow to, and memory that packets may take
 	burst  int // unsent payload that may be held
 
 	// Towards a peer of the reference, in stream mode: how many packets lie
@@ -95,15 +100,27 @@ type sendBuffer struct {
 
 func newSendBuffer(m Memory, payload int, first int64, limit int) sendBuffer {
 	return sendBuffer{
-		memory: m, payload: payload, una: first, next: first, end: first,
-		limit: min(limit, minSendLimit), burst: minUnsent,
+		lender: m, payload: payload, una: first, next: first, end: first,
+		limit: min(limit, minSendLimit), most: limit, burst: minUnsent,
 	}
 }
 
 func (s *sendBuffer) packet(n int64) *outPacket { return &s.ring[int(n)&(len(s.ring)-1)] }
 
 // room returns how many bytes a writer may add.
-func (s *sendBuffer) room() int { return min(s.limit-s.bytes, s.burst-s.unsent) }
+func (s *sendBuffer) room() int {
+	return min(s.limit-s.bytes, s.burst-s.unsent, s.most-s.memory())
+}
+
+// memory returns what the packets take: a small one as much as a full one.
+func (s *sendBuffer) memory() int { return int(s.end-s.una) * (wire.HeaderLen + s.payload) }
+
+// roomForMessage reports whether a message of n bytes may be added: always if
+// the buffer is empty.
+func (s *sendBuffer) roomForMessage(n int) bool {
+	return s.bytes == 0 && s.memory() < s.most ||
+		s.bytes+n <= s.limit && s.memory()+n <= s.most && s.unsent < s.burst
+}
 
 // A Reservation is room for payload in consecutive slots, lent to the writer.
 // It may be filled without the connection's lock.
@@ -132,7 +149,7 @@ func (r *Reservation) Copy(off int, p []byte) int {
 	return done
 }
 
-// reserve lends room for at most n bytes, in one slab. With fresh set the room
+// reserve lends room for at most n bytes, in one group of slots. With fresh set the room
 // begins a new packet.
 func (s *sendBuffer) reserve(n int, fresh bool) Reservation {
 	if s.reserved {
@@ -153,7 +170,7 @@ func (s *sendBuffer) reserve(n int, fresh bool) Reservation {
 		r.slot = s.tail.used
 	}
 	r.slab = s.tail
-	r.size = min(n, (s.tail.slots-r.slot)*s.payload-r.start-s.tail.short)
+	r.size = min(n, (s.tail.groupEnd(r.slot)-r.slot)*s.payload-r.start-s.tail.short)
 	s.reserved = true
 	return r
 }
@@ -165,11 +182,11 @@ func (s *sendBuffer) newTail(n int) {
 		size = SmallSlab
 	}
 	s.dropTail()
-	s.tail = &slab{mem: s.memory.Slab(size), stride: stride}
-	s.tail.slots = min(min(size, maxRunBytes)/stride, maxSegments)
+	s.tail = &slab{mem: s.lender.Slab(size), stride: stride}
+	s.tail.slots = min(size, maxRunBytes) / stride
+	s.tail.group = s.tail.slots
 	if s.shortEvery > 0 && size == LargeSlab {
-		s.tail.slots = min(s.tail.slots, s.shortEvery)
-		s.tail.short = 1
+		s.tail.group, s.tail.short = s.shortEvery, 1
 	}
 }
 
@@ -188,7 +205,7 @@ func (s *sendBuffer) release(t *slab) {
 		s.tail, s.open = nil, false
 	}
 	if t != s.tail && t.live == 0 && t.pins == 0 && t.mem != nil {
-		s.memory.FreeSlab(t.mem)
+		s.lender.FreeSlab(t.mem)
 		t.mem = nil
 	}
 }

@@ -22,10 +22,11 @@ type sender struct {
 	pacer  pacer
 	probe  probeTimer
 
-	limit     int64 // one past the highest number the peer's window lets in
-	fullAcked int64 // acknowledged by ACKs other than light ones
-	lost      int64
-	delivered int64
+	limit      int64 // one past the highest number the peer's window lets in
+	limitKnown bool  // it is from an ACK, not from the handshake
+	fullAcked  int64 // acknowledged by ACKs other than light ones
+	lost       int64
+	delivered  int64
 
 	deliveredAt time.Duration
 	firstSentAt time.Duration // send time of the packet sampled last
@@ -34,6 +35,7 @@ type sender struct {
 	lastSent         time.Duration // last data transmission
 	lastProgress     time.Duration // last ACK that moved anything
 	lastAnswer       time.Duration // last sign that the peer handles our data
+	fullAckedAt      time.Duration // when fullAcked moved last, zero if never
 	outstandingSince time.Duration
 	busySince        time.Duration // when data became outstanding after none were
 	busy             time.Duration // before that, with data outstanding
@@ -117,6 +119,7 @@ func (c *Conn) pollData(now time.Duration, out *Batch) {
 		return
 	}
 	c.expireMessages(now)
+	c.skipDropped()
 	c.pollProbe(now, out)
 	period := c.period()
 	burst := c.burst(period)
@@ -161,7 +164,8 @@ func (c *Conn) noteStop(now time.Duration, credit, window int) {
 		return // the batch is full
 	}
 	s.pacer.paused = true
-	if (s.stopped == StopWindow || s.stopped == StopFlowWindow) && c.extended && now-s.requestedAt >= max(c.rtt.rtt()/4, time.Millisecond) {
+	if (s.stopped == StopWindow || s.stopped == StopFlowWindow) && c.extended &&
+		(s.requestedAt == 0 || now-s.requestedAt >= max(c.rtt.rtt()/4, time.Millisecond)) {
 		s.requestedAt = now
 		c.wantAckRequest = true
 	}
@@ -262,7 +266,7 @@ func (c *Conn) sendRun(now time.Duration, out *Batch, room int) int {
 		n++
 		last = int(p.size)
 		pair := !c.extended && (s.buf.next-1)%probeModulus == 0
-		if n >= room && !pair || s.buf.next >= end || last < slab.stride-wire.HeaderLen {
+		if n >= room && !pair || n == maxSegments || s.buf.next >= end || last < slab.stride-wire.HeaderLen {
 			break
 		}
 		q := s.buf.packet(s.buf.next)
@@ -285,21 +289,17 @@ func (c *Conn) sendRun(now time.Duration, out *Batch, room int) int {
 // stands for them. It reports whether there were any.
 func (c *Conn) skipDropped() bool {
 	s := &c.send
-	n := s.buf.next
-	for s.buf.next < s.buf.end && s.buf.packet(s.buf.next).flags&packetDropped != 0 {
-		p := s.buf.packet(s.buf.next)
+	first, end := s.buf.next, c.newEnd()
+	for s.buf.next < end && s.buf.packet(s.buf.next).flags&packetDropped != 0 {
 		if s.buf.una == s.buf.next {
-			s.outstandingSince = c.now
+			s.outstandingSince, s.busySince = c.now, c.now
 		}
-		p.sentAt = c.now
+		for last := max(c.requestDrop(s.buf.next), s.buf.next+1); s.buf.next < min(last, end); s.buf.next++ {
+			s.buf.packet(s.buf.next).sentAt = c.now
+		}
 		s.lastSent = c.now
-		s.buf.next++
 	}
-	if s.buf.next == n {
-		return false
-	}
-	c.requestDrop(n)
-	return true
+	return s.buf.next > first
 }
 
 // Sent reports that the network took the first n datagrams of out. What it did
@@ -360,7 +360,8 @@ func (c *Conn) handleNak(now time.Duration, body []byte) {
 	hold := min(max(c.rtt.min()*3/4, time.Millisecond), 50*time.Millisecond)
 	var lost lossReport
 	list := wire.ParseRanges(body)
-	for {
+	left := s.buf.next - s.buf.una // nobody misses more than is outstanding
+	for left > 0 {
 		f, l, ok := list.Next()
 		if !ok {
 			break
@@ -375,6 +376,7 @@ func (c *Conn) handleNak(now time.Duration, body []byte) {
 		if first >= end {
 			continue
 		}
+		left -= end - first
 		s.lastAnswer = now
 		if c.extended {
 			if s.extended.reoWindow == 0 {

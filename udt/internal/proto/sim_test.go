@@ -298,7 +298,13 @@ func (x *side) pump() int {
 	total := 0
 	for range 1 << 16 {
 		busy := x.app != nil && x.app.step(x)
-		for x.c.Poll(x.time(), &x.batch, false) {
+		for due := x.c.Due(x.time()); x.c.Poll(x.time(), &x.batch, false); due = x.c.Due(x.time()) {
+			// Data may leave before a whole burst is due, and what takes their
+			// place; what the peer waits for must be due.
+			if first := x.batch.Runs[0].B; !due && (isType(wire.TypeAck)(first) || isType(wire.TypeNak)(first) ||
+				isType(wire.TypeAck2)(first) || isType(wire.TypeShutdown)(first)) {
+				x.failf("%s: not due, but sends %d runs: %s", x.name, len(x.batch.Runs), timers(x.c))
+			}
 			total += x.transmit()
 			busy = true
 		}
@@ -371,6 +377,7 @@ func (x *side) settle() {
 			x.failf("%s: %v", x.name, err)
 		}
 	}
+	x.bounded()
 	if x.ctl != nil && x.ctl.bad != nil {
 		x.failf("%s: %v", x.name, x.ctl.bad)
 	}
@@ -380,6 +387,19 @@ func (x *side) settle() {
 		if x.next <= x.now {
 			x.failf("%s: nothing to send, but Next is %v ago, phase %d: %s", x.name, x.now-x.next, x.c.phase, timers(x.c))
 		}
+	}
+}
+
+// bounded checks that buffers hold no more than they were configured to, but
+// for the slabs at both ends of what is held.
+func (x *side) bounded() {
+	c := x.c
+	packet := x.cfg.MSS
+	if held := c.recv.buf.bytes; held > x.cfg.RecvBuffer+(windowReserve+2*minWindow)*packet {
+		x.failf("%s holds %d bytes to read, RecvBuffer is %d", x.name, held, x.cfg.RecvBuffer)
+	}
+	if lent := x.mem.lent; lent > x.cfg.SendBuffer+4*LargeSlab {
+		x.failf("%s holds %d bytes to send, SendBuffer is %d", x.name, lent, x.cfg.SendBuffer)
 	}
 }
 

@@ -67,9 +67,7 @@ func (a *streamApp) step(s *side) bool {
 		return busy
 	}
 	if !a.paused && a.readErr == nil && !c.recv.discarding && !c.Readable() {
-		if a.readErr = c.ReadErr(); a.readErr != nil {
-			a.doneAt = s.now
-		}
+		a.readErr = c.ReadErr()
 	}
 	if c.Open() && a.written == a.total && !a.noClose || c.phase == phaseOpen && a.readErr != nil {
 		if a.readErr != nil || a.oneWay(s) {
@@ -118,6 +116,7 @@ func (a *streamApp) readSome(s *side) bool {
 		s.failf("%s: readable, but read %d bytes of %d", s.name, n, limit)
 	}
 	c.Consume(s.time(), n)
+	a.doneAt = s.now
 	return true
 }
 

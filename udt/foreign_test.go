@@ -1,0 +1,38 @@
+package udt
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/udtgo/udtgo/udt/internal/udpio"
+)
+
+// Foreign datagrams that the system merged into one read, because they have the
+// same size and source, are handed over one by one.
+func TestMergedForeignPacketsAreSeparated(t *testing.T) {
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	e, err := NewEndpoint(pc)
+	require.NoError(t, err)
+	defer func() {
+		e.Close()
+		<-e.done
+	}()
+	var sizes []int
+	e.OnForeignPacket(func(b []byte, _ netip.AddrPort) { sizes = append(sizes, len(b)) })
+	for _, id := range []byte{0, 9} {
+		sizes = nil
+		b := newBlock()
+		clear(b.buf[:])
+		for _, first := range []int{0, 20, 40} {
+			b.buf[first+15] = id // where UDT has the socket ID
+		}
+		e.dispatch(time.Now(), b, udpio.Received{N: 55, Segment: 20, From: netip.MustParseAddrPort("127.0.0.1:9")})
+		b.Release()
+		require.Equal(t, []int{20, 20, 15}, sizes, "socket ID %d", id)
+	}
+}

@@ -1,0 +1,238 @@
+package proto
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// Rule 1.1: who takes whom for an extended peer.
+func TestMarkers(t *testing.T) {
+	for _, k := range kinds() {
+		s := newSim(t, 1, k)
+		for _, x := range s.sides() {
+			x.out.tap = func(p []byte) {
+				if !isType(wire.TypeHandshake)(p) {
+					return
+				}
+				m := wire.Marker(wire.ParseControl(p).Info)
+				if x.cfg.NoExtensions && x.c != nil {
+					require.Zero(t, m, "the switch sends 0 everywhere")
+				}
+				if m == 0 {
+					return
+				}
+				want := wire.MarkerClient
+				if k.rendezvous {
+					want = wire.MarkerRendezvous
+				} else if x == s.b && m.Is(wire.MarkerServer) {
+					want = wire.MarkerServer
+				}
+				require.True(t, m.Is(want), "%v %x", k, m)
+			}
+		}
+		s.open()
+		both := !k.legacyA && !k.legacyB
+		require.Equal(t, both, s.a.c.Extended(), "%v", k)
+		require.Equal(t, both, s.b.c.Extended(), "%v", k)
+	}
+}
+
+// Rule 1.1: a listener of the reference echoes our own marker, which means
+// nothing.
+func TestEchoedMarkerMeansNothing(t *testing.T) {
+	s, _ := withLibudt(t)
+	require.False(t, s.a.c.Extended())
+}
+
+// Rule 7.3: 25600 in the client's first request; the conclusion says more if
+// the cookie reply showed our marker.
+func TestFlowWindowInTheHandshake(t *testing.T) {
+	for _, legacy := range []bool{false, true} {
+		s := newSim(t, 1, kind{legacyB: legacy})
+		s.a.cfg.FlowWindow = 100_000
+		said := map[wire.Request]uint32{}
+		s.a.out.tap = func(p []byte) {
+			if h, err := wire.ParseHandshake(p[wire.HeaderLen:]); err == nil && isType(wire.TypeHandshake)(p) {
+				said[h.Request] = h.FlowWindow
+			}
+		}
+		s.open()
+		require.EqualValues(t, legacyFlowWindow, said[wire.RequestInduction])
+		if legacy {
+			require.EqualValues(t, legacyFlowWindow, said[wire.RequestConclusion])
+		} else {
+			require.EqualValues(t, 100_000, said[wire.RequestConclusion])
+		}
+	}
+}
+
+// udt4.md, 6.2: the current request is repeated every 250 ms, and given up in
+// the end; a cookie that finds no answer is renewed.
+func TestHandshakeIsRepeated(t *testing.T) {
+	s := newSim(t, 1, kind{})
+	s.a.cfg.HandshakeTimeout = 3 * time.Second
+	s.a.out.down = true
+	var at []time.Duration
+	s.a.out.tap = func(p []byte) { at = append(at, s.now) }
+	s.start()
+	require.True(t, s.run(10*time.Second, s.a.c.Ended))
+	require.ErrorIs(t, s.a.c.Err(), ErrHandshakeTimeout)
+	require.Equal(t, 3*time.Second, s.now)
+	require.Len(t, at, 12)
+	require.Equal(t, 250*time.Millisecond, at[5]-at[4])
+
+	s = newSim(t, 1, kind{})
+	inductions := 0
+	s.a.out.tap = func(p []byte) {
+		h, _ := wire.ParseHandshake(p[wire.HeaderLen:])
+		if h.Request == wire.RequestInduction {
+			inductions++
+		}
+	}
+	s.a.out.drop = func(p []byte) bool {
+		h, _ := wire.ParseHandshake(p[wire.HeaderLen:])
+		return s.now < 1500*time.Millisecond && h.Request == wire.RequestConclusion
+	}
+	s.a.app, s.b.app = &streamApp{noClose: true}, &streamApp{noClose: true}
+	s.start()
+	require.True(t, s.run(5*time.Second, s.connected))
+	require.Equal(t, 2, inductions)
+}
+
+// Any handshake packet may be lost, repeatedly.
+func TestHandshakeSurvivesLoss(t *testing.T) {
+	scenarios(t, 100, func(t *testing.T, seed uint64) {
+		ks := kinds()
+		s := newSim(t, seed, ks[seed%uint64(len(ks))])
+		s.a.out.loss, s.b.out.loss = 0.4, 0.4
+		s.a.cfg.HandshakeTimeout, s.b.cfg.HandshakeTimeout = time.Minute, time.Minute
+		s.open()
+	})
+}
+
+// Section 3: the first RTT sample is the handshake's, unless anything in it was
+// sent twice; the server's comes from the clock value its client returned.
+func TestFirstRTTSample(t *testing.T) {
+	s := newSim(t, 1, kind{}).open()
+	require.Equal(t, 10*time.Millisecond, s.a.c.rtt.smoothed)
+	require.InDelta(t, 10*time.Millisecond, s.b.c.rtt.smoothed, float64(time.Microsecond))
+
+	s = newSim(t, 1, kind{})
+	s.b.out.drop = firsts(1, isType(wire.TypeHandshake))
+	s.b.out.delay = 300 * time.Millisecond
+	s.open()
+	require.NotEqual(t, 605*time.Millisecond, s.a.c.rtt.smoothed)
+}
+
+// Rule 9.3: a server speaks to a client of the reference only once it was
+// heard, or 300 ms after its response; to our own at once.
+func TestServerHoldsItsFirstData(t *testing.T) {
+	for _, legacy := range []bool{false, true} {
+		s := newSim(t, 1, kind{legacyA: legacy})
+		s.a.app, s.b.app = &streamApp{noClose: true}, &streamApp{noClose: true, total: 1000}
+		s.a.out.drop = isType(wire.TypeKeepAlive)
+		first := time.Duration(0)
+		s.b.out.tap = func(p []byte) {
+			if !isType(wire.TypeHandshake)(p) && first == 0 {
+				first = s.now
+			}
+		}
+		s.start()
+		s.pass(2 * time.Second)
+		if legacy {
+			require.Equal(t, legacyHold, first-s.b.born)
+		} else {
+			require.Equal(t, s.b.born, first)
+		}
+		require.EqualValues(t, 1000, s.a.stream().read)
+	}
+}
+
+// Rule 9.3: data that overtake the final response are kept, up to 64 packets.
+func TestEarlyPacketsAreKept(t *testing.T) {
+	s := newSim(t, 1, kind{})
+	s.a.app, s.b.app = &streamApp{noClose: true}, &streamApp{noClose: true, total: 20 * 1456}
+	s.b.out.drop = firsts(1, func(p []byte) bool {
+		h, err := wire.ParseHandshake(p[wire.HeaderLen:])
+		return isType(wire.TypeHandshake)(p) && err == nil && h.Request == wire.RequestConclusion
+	})
+	s.start()
+	require.True(t, s.run(time.Second, s.connected))
+	require.EqualValues(t, 20*1456, s.a.stream().read, "at once")
+}
+
+// Rule 9.2 and udt4.md, 6.8: a handshake to a live socket is answered.
+func TestPingIsAnswered(t *testing.T) {
+	l := newLone(t, false)
+	h := wire.Handshake{Version: 4, Type: 1, MSS: 1500, FlowWindow: 8192, Request: 1, SocketID: 2}
+	l.c.Handle(l.now, appendHandshake(nil, &h, 0, 0, 1), 0, nil)
+	out := ofType(l.poll(), wire.TypeHandshake)
+	require.Len(t, out, 1)
+	l.c.Handle(l.now, appendHandshake(nil, &h, 0, 0, 1), 0, nil)
+	require.Empty(t, l.poll(), "not more often than is useful")
+	l.now = l.now.Add(time.Second)
+	l.c.Handle(l.now, appendHandshake(nil, &h, 0, 0, 1), 0, nil)
+	require.Len(t, ofType(l.poll(), wire.TypeHandshake), 1)
+}
+
+// Rule 9.1: a side that has sent nothing for 20 s ± 20 % sends a keep-alive.
+func TestKeepAlivePeriod(t *testing.T) {
+	l := newLone(t, true)
+	seen := map[time.Duration]bool{}
+	for range 20 {
+		out, at := l.run(25 * time.Second)
+		require.NotEmpty(t, ofType(out, wire.TypeKeepAlive))
+		require.GreaterOrEqual(t, at[0], 15*time.Second)
+		seen[at[0]] = true
+		l.handle(wire.TypeKeepAlive, 0, nil)
+		l.c.life.sent = l.c.at(l.now)
+	}
+	require.Greater(t, len(seen), 10)
+}
+
+// Rendezvous peers of different modes do not connect; nor do those whose
+// handshake is out of range.
+func TestHandshakesThatFail(t *testing.T) {
+	s := newSim(t, 1, kind{rendezvous: true})
+	s.b.cfg.Message = true
+	s.start()
+	s.pass(time.Second)
+	require.ErrorIs(t, s.a.c.Err(), ErrMode)
+
+	s = newSim(t, 1, kind{})
+	s.b.out.alter = func(p []byte) []byte {
+		h, err := wire.ParseHandshake(p[wire.HeaderLen:])
+		if err == nil && h.Request == wire.RequestConclusion {
+			h.Request = wire.RequestRefused
+			h.Put(p[wire.HeaderLen:])
+		}
+		return p
+	}
+	s.start()
+	s.pass(time.Second)
+	require.ErrorIs(t, s.a.c.Err(), ErrRefused)
+
+	for _, spoil := range []func(h *wire.Handshake){
+		func(h *wire.Handshake) { h.MSS = MinMSS - 1 },
+		func(h *wire.Handshake) { h.FlowWindow = 0 },
+		func(h *wire.Handshake) { h.SocketID = 0 },
+		func(h *wire.Handshake) { h.Number++ },
+	} {
+		s = newSim(t, 1, kind{})
+		s.b.out.alter = func(p []byte) []byte {
+			h, err := wire.ParseHandshake(p[wire.HeaderLen:])
+			if err == nil && h.Request == wire.RequestConclusion {
+				spoil(&h)
+				h.Put(p[wire.HeaderLen:])
+			}
+			return p
+		}
+		s.start()
+		s.pass(time.Second)
+		require.ErrorIs(t, s.a.c.Err(), ErrProtocol)
+	}
+}
