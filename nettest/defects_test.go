@@ -120,15 +120,24 @@ func (c abortingClose) Close() error {
 	return c.tcp.Close()
 }
 
-// deadlineDrops takes a past write deadline for leave to forget what was written.
+// deadlineDrops takes a past write deadline for leave to forget what was written. What is written under a deadline is
+// kept back until then, as in a transport with a queue, so that no reader is quick enough to get it.
 type deadlineDrops struct {
 	tcp
-	past bool
+	limited, past bool
 }
 
 func (c *deadlineDrops) SetWriteDeadline(d time.Time) error {
 	c.past = !d.IsZero() && !d.After(time.Now())
+	c.limited = !d.IsZero() && !c.past
 	return c.tcp.SetWriteDeadline(d)
+}
+
+func (c *deadlineDrops) Write(p []byte) (int, error) {
+	if c.limited {
+		return len(p), nil
+	}
+	return c.tcp.Write(p)
 }
 
 func (c *deadlineDrops) Close() error {

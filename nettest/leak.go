@@ -24,18 +24,18 @@ func liveGoroutines() goroutineSet {
 // and fails the test if that does not happen. Other tests must not run at the same time.
 func requireNoLeak(t testing.TB, before goroutineSet) {
 	t.Helper()
-	if left := awaitNoLeak(before); len(left) > 0 {
+	if left := awaitNoLeak(before, patience); len(left) > 0 {
 		t.Fatalf("%d goroutines are left after %v:\n%s", len(left), patience, strings.Join(left, "\n\n"))
 	}
 }
 
-// awaitNoLeak waits until every goroutine that was started after before was taken has ended, except the caller's, and
-// returns the stacks of those that do not end.
-func awaitNoLeak(before goroutineSet) []string {
+// awaitNoLeak waits for at most limit until every goroutine that was started after before was taken has ended, except
+// the caller's, and returns the stacks of those that do not end.
+func awaitNoLeak(before goroutineSet, limit time.Duration) []string {
 	self := currentGoroutine()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	guard := time.NewTimer(patience)
+	guard := time.NewTimer(limit)
 	defer guard.Stop()
 	for {
 		var left []string
@@ -61,15 +61,19 @@ func goroutineNumber(stack string) string {
 	return id
 }
 
+// leakPatience is longer than the sockets of dialed connections stay open to
+// answer their peers.
+const leakPatience = 10 * time.Second
+
 // MainWithLeakCheck runs the tests of a package and returns the exit code for
-// os.Exit: that of m.Run, or 1 if goroutines are left half a minute later, whose
+// os.Exit: that of m.Run, or 1 if goroutines are left ten seconds later, whose
 // stacks it prints. A package's TestMain calls it.
 func MainWithLeakCheck(m *testing.M) int {
 	before := liveGoroutines()
 	if code := m.Run(); code != 0 {
 		return code
 	}
-	if left := awaitNoLeak(before); len(left) > 0 {
+	if left := awaitNoLeak(before, leakPatience); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "%d goroutines are left after the tests:\n%s\n", len(left), strings.Join(left, "\n\n"))
 		return 1
 	}

@@ -81,7 +81,7 @@ type CongestionState struct {
 type AckSample struct {
 	UpTo        int64         // all packets before this number have arrived
 	Packets     int           // newly delivered
-	Bytes       int           // newly delivered, datagram sizes
+	Bytes       int           // newly delivered, datagram sizes: the average of a batch if some of it are missing
 	RTT         time.Duration // raw sample; zero if none
 	OneWayDelay time.Duration // relative to the smallest seen; zero if unknown
 

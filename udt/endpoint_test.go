@@ -249,7 +249,7 @@ func TestEndpointClose(t *testing.T) {
 // The buffers of all connections together do not grow beyond SetMemoryLimit, and
 // everything is given back.
 func TestMemoryLimit(t *testing.T) {
-	inLab(t, simnet.Link{Delay: 20 * time.Millisecond, Rate: 400e6}, func(l *lab) {
+	inLab(t, simnet.Link{Delay: 20 * time.Millisecond, Rate: 300e6}, func(l *lab) {
 		transfer := func(limit int64) (most int64) {
 			listener, e := l.listen(addrB, nil), l.endpoint(addrA)
 			if limit > 0 {
@@ -260,12 +260,12 @@ func TestMemoryLimit(t *testing.T) {
 			for range 3 {
 				a, b := l.dial(e, nil, listener)
 				wg.Go(func() {
-					a.Write(make([]byte, 8<<20))
+					a.Write(make([]byte, 3<<20))
 					a.Close()
 				})
 				wg.Go(func() {
 					n, err := drain(b)
-					if n != 8<<20 || err != nil {
+					if n != 3<<20 || err != nil {
 						panic(fmt.Sprint(n, err))
 					}
 					b.Close()

@@ -201,7 +201,7 @@ func (c *Conn) appendExtendedAck(now time.Duration, b []byte, next, edge int64) 
 		RTTVar:    micros(c.rtt.rttvar()),
 		Window:    uint32(window),
 		RecvRate:  uint32(rate),
-		Capacity:  uint32(capacity),
+		Capacity:  uint32(max(capacity, min(r.pairs.capacity(), 1<<30))),
 		LargestTx: uint32(r.arrivals.largest),
 		Received:  uint32(r.arrivals.received),
 		Delay:     micros(now - a.largestAt),

@@ -80,7 +80,7 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 		return
 	}
 	if n >= r.buf.high {
-		if !c.extended && n == r.buf.high && len(payload) == r.full {
+		if n == r.buf.high && len(payload) == r.full {
 			r.pairs.arrived(now, n)
 		}
 		if n > r.buf.high {

@@ -265,7 +265,7 @@ func (c *Conn) sendRun(now time.Duration, out *Batch, room int) int {
 		s.buf.unsent -= int(p.size)
 		n++
 		last = int(p.size)
-		pair := !c.extended && (s.buf.next-1)%probeModulus == 0
+		pair := (s.buf.next-1)%probeModulus == 0
 		if n >= room && !pair || n == maxSegments || s.buf.next >= end || last < slab.stride-wire.HeaderLen {
 			break
 		}
