@@ -102,7 +102,7 @@ func checkPresentTimeout(r *connRun) {
 		defer calls.Done()
 		n, err := r.c1.Read(make([]byte, 1024))
 		if n != 0 {
-			return fmt.Errorf("Read returned %d bytes that nobody wrote", n)
+			return fmt.Errorf("a Read returned %d bytes that nobody wrote", n)
 		}
 		return onTime(err)
 	})

@@ -11,7 +11,7 @@ import (
 
 // Tombstones (design decisions, section 8.5).
 const (
-	graveLife     = 60 * time.Second
+	graveLife     = 130 * time.Second // longer than a cookie is valid: no late conclusion comes to life
 	maxGraves     = 16384
 	graveInterval = 100 * time.Millisecond
 )

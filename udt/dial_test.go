@@ -192,7 +192,7 @@ func TestWrongArgumentsOfADial(t *testing.T) {
 		{name: "MSS negative", dialer: udt.Dialer{Config: &udt.Config{MSS: -1}}, check: isConfig, text: "MSS"},
 		{name: "FlowWindow", dialer: udt.Dialer{Config: &udt.Config{FlowWindow: 31}}, check: isConfig, text: "FlowWindow"},
 		{name: "SendBuffer", dialer: udt.Dialer{Config: &udt.Config{SendBuffer: 1}}, check: isConfig, text: "SendBuffer"},
-		{name: "RecvBuffer", dialer: udt.Dialer{Config: &udt.Config{RecvBuffer: 2 << 30}}, check: isConfig, text: "RecvBuffer"},
+		{name: "RecvBuffer", dialer: udt.Dialer{Config: &udt.Config{RecvBuffer: 1<<30 + 1}}, check: isConfig, text: "RecvBuffer"},
 		{name: "UDPRecvBuffer", dialer: udt.Dialer{Config: &udt.Config{UDPRecvBuffer: -1}}, check: isConfig, text: "UDPRecvBuffer"},
 		{name: "Backlog", dialer: udt.Dialer{Config: &udt.Config{Backlog: -1}}, check: isConfig, text: "Backlog"},
 		{name: "Mode", dialer: udt.Dialer{Config: &udt.Config{Mode: 2}}, check: isConfig, text: "Mode"},

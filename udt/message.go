@@ -167,7 +167,7 @@ func (c *Conn) readMessage(b []byte) (int, error) {
 		return 0, c.opError("read", err)
 	}
 	defer c.endReadLocked()
-	if len(b) == 0 && c.core.Readable() == false {
+	if len(b) == 0 && !c.core.Readable() {
 		return 0, nil
 	}
 	if err := c.awaitDataLocked(); err != nil {

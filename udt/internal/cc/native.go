@@ -177,7 +177,11 @@ func (n *Native) setWindow(s *State) {
 // counts for free: the decrease took no more.
 func (n *Native) increase(s *State) {
 	free := int64(float64(s.LinkCapacity) - 1e6/n.period)
-	if n.period > n.lastDecPeriod {
+	if s.LinkCapacity == 0 {
+		// Differs from the reference, which takes its initial value for a
+		// measurement: while nothing is known, there is as much again to be had.
+		free = int64(1e6 / n.period)
+	} else if n.period > n.lastDecPeriod {
 		free = min(free, int64(s.LinkCapacity/9))
 	}
 	const least = 0.01

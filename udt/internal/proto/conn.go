@@ -361,12 +361,18 @@ func (c *Conn) peerFigures(a *wire.Ack) {
 		return
 	}
 	smooth(&c.cc.RecvRate, a.RecvRate)
-	smooth(&c.cc.LinkCapacity, a.Capacity)
+	if c.extended || c.send.fullAcked-c.first > placeholderPackets {
+		smooth(&c.cc.LinkCapacity, a.Capacity)
+	}
 }
 
-// placeholderRate is above what the reference reports before it has measured
-// anything (udt4.md, section 9.7).
-const placeholderRate = 16
+// What the reference reports before it has measured anything (udt4.md, section
+// 9.7): a rate under placeholderRate, and a capacity that is the median of 64
+// values of which more than half are made up until as many pairs have arrived.
+const (
+	placeholderRate    = 16
+	placeholderPackets = 33 * probeModulus
+)
 
 // smooth starts from the first report. Differs from the reference, which starts
 // from a constant and needs dozens of ACKs to leave it.

@@ -36,7 +36,6 @@ type fuzzSide struct {
 	out   [][]byte // datagrams on their way to the peer
 	batch Batch
 	held  Reservation // a writer's
-	begun bool
 }
 
 func (x *fuzzSide) check() {

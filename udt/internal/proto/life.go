@@ -16,11 +16,10 @@ const (
 
 // lifeSigns tells the peer that we live, and notices when it does not.
 type lifeSigns struct {
-	heard     time.Duration // any packet from the peer
-	sent      time.Duration // any packet to it
-	jitter    float64       // of the present keep-alive period
-	pingAt    time.Duration // when the latest test went out
-	pingStart time.Duration // when the present series of tests began, zero if none
+	heard  time.Duration // any packet from the peer
+	sent   time.Duration // any packet to it
+	jitter float64       // of the present keep-alive period
+	pingAt time.Duration // when the latest test went out
 }
 
 func (l *lifeSigns) opened(c *Conn, now time.Duration) {

@@ -12,14 +12,13 @@ import (
 // lone is a connection whose peer is the test itself: rules are checked packet
 // by packet. Numbers are relative to the initial one, 1000.
 type lone struct {
-	t    *testing.T
-	c    *Conn
-	cfg  Config
-	mem  *testMemory
-	ctl  *fixedController
-	now  time.Time
-	tx   uint32 // transmissions of the peer
-	sent [][]byte
+	t   *testing.T
+	c   *Conn
+	cfg Config
+	mem *testMemory
+	ctl *fixedController
+	now time.Time
+	tx  uint32 // transmissions of the peer
 }
 
 const loneFirst = 1000

@@ -18,7 +18,7 @@ type testMemory struct {
 }
 
 func newTestMemory() *testMemory {
-	return &testMemory{slabs: map[*byte]int{}, free: map[int][][]byte{}, budget: 1 << 40}
+	return &testMemory{slabs: map[*byte]int{}, free: map[int][][]byte{}, budget: 1 << 30}
 }
 
 const poison = 0xDB

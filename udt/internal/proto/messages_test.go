@@ -26,13 +26,12 @@ type messageApp struct {
 	off     int
 	log     []writtenMessage
 
-	seen     map[uint32]bool
-	got      []uint32
-	paused   bool
-	slow     time.Duration
-	readAt   time.Duration
-	readErr  error
-	expiring bool // some may be missing
+	seen    map[uint32]bool
+	got     []uint32
+	paused  bool
+	slow    time.Duration
+	readAt  time.Duration
+	readErr error
 }
 
 type writtenMessage struct {

@@ -17,7 +17,7 @@ type receiver struct {
 	messages inMessages
 	arrivals arrivals
 	rate     arrivalRate
-	pairs    packetPairs // legacy peer
+	pairs    packetPairs
 	acks     ackState
 	naks     nakState
 

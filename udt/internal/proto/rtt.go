@@ -44,8 +44,6 @@ func (r *rttEstimator) sample(now, rtt time.Duration) {
 	r.current = min(r.current, rtt)
 }
 
-func (r *rttEstimator) known() bool { return r.smoothed != 0 }
-
 // rtt returns the smoothed round trip, or the reference's initial value.
 func (r *rttEstimator) rtt() time.Duration {
 	if r.smoothed == 0 {

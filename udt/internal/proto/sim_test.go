@@ -32,7 +32,6 @@ type sim struct {
 	every   int // invariants are checked every so many steps
 	refuse  float64
 	shared  float64 // share of datagrams that come with an owner
-	trace   bool
 }
 
 type action struct {
@@ -98,9 +97,6 @@ type side struct {
 	listen bool           // plays the endpoint's part until a conclusion comes
 	sent   int64
 	born   time.Duration
-	early  []int // data packets that left before limit was known
-
-	maxEdge int64 // highest edge ever seen in an ACK from the peer, plus reserve
 }
 
 // app is what uses a connection. Step reports whether it did anything.

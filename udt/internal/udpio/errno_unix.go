@@ -12,9 +12,6 @@ func isNoBuffers(err error) bool {
 	return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
-// isRefused reports whether err is an ICMP port unreachable.
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
-
 // isMisdirected reports whether err from a send is probably about another datagram: an
 // ICMP message that came back earlier, or a spurious EPERM.
 func isMisdirected(err error) bool {
