@@ -11,7 +11,8 @@ import (
 
 // Tombstones (design decisions, section 8.5).
 const (
-	graveLife     = 130 * time.Second // longer than a cookie is valid: no late conclusion comes to life
+	graveLife     = 60 * time.Second  // for how long the peer is told
+	concludedLife = 130 * time.Second // longer than a cookie is valid: no late conclusion comes to life
 	maxGraves     = 16384
 	graveInterval = 100 * time.Millisecond
 )
@@ -189,7 +190,7 @@ func (d *demux) remove(c *Conn, bury bool, now time.Time) {
 }
 
 func (d *demux) decayLocked(now time.Time) {
-	for len(d.order) > 0 && now.Sub(d.order[0].buried) > graveLife {
+	for len(d.order) > 0 && now.Sub(d.order[0].buried) > concludedLife {
 		d.digLocked()
 	}
 }
