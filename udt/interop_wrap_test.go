@@ -1,6 +1,7 @@
 package udt_test
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
 )
+
+var interopRequired = flag.Bool("interop.required", false, "fail, instead of skipping, where the reference library is missing")
 
 // The accepting side starts at the number of the side that dials, so when ours
 // dials just below 2^31, the numbers of both directions wrap around early in
@@ -39,7 +42,7 @@ func (c initControl) Init(now time.Time, s *udt.CongestionState) {
 // loss.
 func dialNearWrap(t *testing.T, mode udt.Mode, loss float64, command string) (*udt.Conn, *interop.Proc) {
 	t.Helper()
-	driver := interop.Build(t, false)
+	driver := interop.Build(t, *interopRequired)
 	kind := "stream"
 	if mode == udt.ModeMessage {
 		kind = "msg"
