@@ -134,8 +134,8 @@ func (c *Conn) releaseSend() {
 	}
 }
 
-// Trim gives back memory that an idle connection does not need.
-func (c *Conn) Trim() {
+// trim gives back memory that an idle connection does not need.
+func (c *Conn) trim() {
 	c.recv.buf.trim()
 	b := &c.send.buf
 	if b.una == b.end && !b.reserved {

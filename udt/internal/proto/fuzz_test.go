@@ -340,7 +340,7 @@ func runScript(t testing.TB, b []byte) {
 			}
 		case 28:
 			if x.c != nil {
-				x.c.Trim()
+				x.c.trim()
 				x.c.SetMaxBandwidth(int64(s.byte()) * 10_000)
 				x.c.Info()
 			}

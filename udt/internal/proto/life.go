@@ -121,6 +121,7 @@ func (c *Conn) appendLifeSign(now time.Duration, b []byte) []byte {
 		return appendHandshake(b, &h, 0, 0, c.peerID)
 	}
 	if due := c.keepAliveTime(); due != 0 && now >= due {
+		c.trim() // nothing was sent for a whole period
 		return c.appendKeepAlive(b)
 	}
 	return b

@@ -365,11 +365,11 @@ func TestWindowIsInNegotiatedPackets(t *testing.T) {
 	require.Equal(t, initialWindow/100, s.b.c.recv.window.size)
 }
 
-// Trim keeps what has not arrived yet apart from what has.
+// trim keeps what has not arrived yet apart from what has.
 func TestTrimKeepsHoles(t *testing.T) {
 	l := newLone(t, true)
 	l.data(1456, 0, 2)
-	l.c.Trim()
+	l.c.trim()
 	require.NoError(t, invariants(l.c))
 	l.c.Consume(l.now, 1456)
 	require.False(t, l.c.Readable())
@@ -404,4 +404,19 @@ func TestDeepReorderingIsLearned(t *testing.T) {
 		}
 		require.True(t, found)
 	}
+}
+
+// A connection that has sent nothing for a keep-alive period keeps no buffers.
+func TestIdleConnectionKeepsNoBuffers(t *testing.T) {
+	l := newLone(t, true)
+	l.data(1456, 0, 1)
+	l.c.Consume(l.now, 2*1456)
+	l.run(time.Second)
+	require.NotNil(t, l.c.recv.buf.pages)
+	sent, _ := l.run(30 * time.Second)
+	require.NotEmpty(t, sent, "a keep-alive")
+	require.Nil(t, l.c.recv.buf.pages)
+	require.Nil(t, l.c.send.buf.ring)
+	l.data(1456, 2)
+	require.True(t, l.c.Readable())
 }
