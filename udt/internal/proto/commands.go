@@ -2,8 +2,6 @@ package proto
 
 import (
 	"time"
-
-	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
 // Reserve lends room for at most n bytes of a stream, or for the next bytes of
@@ -190,8 +188,7 @@ func (c *Conn) Info() Info {
 	}
 }
 
-// Connecting, Open and Ended tell where the connection is in its life. Draining
-// means that it was closed here and still delivers, or tells the peer.
+// Connecting reports that the handshake is under way.
 func (c *Conn) Connecting() bool { return c.phase == phaseConnecting }
 
 // Open reports that the application may still use the connection.
@@ -214,11 +211,5 @@ func (c *Conn) Extended() bool { return c.extended }
 // PeerID returns the peer's socket ID.
 func (c *Conn) PeerID() uint32 { return c.peerID }
 
-// MSS returns the negotiated MSS.
-func (c *Conn) MSS() int { return c.mss }
-
 // Payload returns how many bytes one packet carries.
 func (c *Conn) Payload() int { return c.payload }
-
-// InitialNumber returns the wire form of the connection's initial number.
-func (c *Conn) InitialNumber() uint32 { return wire.Number(c.first) }
