@@ -12,7 +12,8 @@ import (
 // connection locked: they must not block and must not call methods of the Conn.
 // Packet numbers do not wrap. The pointers are valid during the call only.
 //
-// A CongestionControl may also implement PacketObserver and ControlObserver.
+// A CongestionControl may also implement PacketObserver, RestartObserver and
+// ControlObserver.
 type CongestionControl interface {
 	// Init is called once, when the handshake has completed.
 	Init(now time.Time, s *CongestionState)
@@ -32,6 +33,12 @@ type CongestionControl interface {
 type PacketObserver interface {
 	OnPacketSent(now time.Time, s *CongestionState, packet int64, size int)
 	OnPacketReceived(now time.Time, s *CongestionState, packet int64, size int)
+}
+
+// A RestartObserver is a CongestionControl that is told when sending begins
+// again: data are about to be sent and none were on their way.
+type RestartObserver interface {
+	OnRestart(now time.Time, s *CongestionState)
 }
 
 // A ControlObserver is a CongestionControl that receives user-defined control
@@ -160,6 +167,12 @@ func (a userControl) OnLoss(now time.Time, s *cc.State, l *cc.LossSample) {
 }
 
 func (a userControl) OnTimeout(now time.Time, s *cc.State) { a.u.OnTimeout(now, (*CongestionState)(s)) }
+
+func (a userControl) OnRestart(now time.Time, s *cc.State) {
+	if o, ok := a.u.(RestartObserver); ok {
+		o.OnRestart(now, (*CongestionState)(s))
+	}
+}
 
 func (a userControl) OnControl(now time.Time, s *cc.State, ext uint16, info uint32, body []byte) {
 	if o, ok := a.u.(ControlObserver); ok {

@@ -24,6 +24,12 @@ type PacketObserver interface {
 	OnPacketReceived(now time.Time, s *State, packet int64, size int)
 }
 
+// A RestartObserver is a Controller that is told when sending begins again: data
+// are about to be sent and none were on their way.
+type RestartObserver interface {
+	OnRestart(now time.Time, s *State)
+}
+
 // A ControlObserver is a Controller that receives user-defined control packets
 // (type 0x7FFF). It must not keep body.
 type ControlObserver interface {

@@ -198,6 +198,7 @@ func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
 	if out.record.n == 0 {
 		if c.inFlight() == 0 {
 			s.firstSentAt, s.deliveredAt = now, now
+			c.restart(now)
 		}
 		out.record = txRecord{
 			first: s.txNext, sentAt: now, firstSentAt: s.firstSentAt,
@@ -222,6 +223,14 @@ func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
 	c.stats.BytesSent += uint64(p.size)
 	if c.observer != nil {
 		c.observer.OnPacketSent(c.start.Add(now), &c.cc, n, size)
+	}
+}
+
+// restart tells the controller that sending begins with nothing on its way.
+func (c *Conn) restart(now time.Duration) {
+	if o, ok := c.controller.(cc.RestartObserver); ok {
+		c.fillState()
+		o.OnRestart(c.start.Add(now), &c.cc)
 	}
 }
 
