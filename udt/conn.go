@@ -47,12 +47,15 @@ type Conn struct {
 	looping bool // a loop goroutine runs, or is about to
 	copying bool // the reader copies out of buffers
 
-	rdata, rturn  sync.Cond // the reader waits for data; others for its role
-	wspace, wturn sync.Cond // the writer waits for room; others for its role
-	changed       sync.Cond // Close, Flush and dials wait for progress
-	rwait, wwait  bool      // somebody waits on rdata, wspace
-	wneed         int       // message mode: room the writer waits for
-	waiters       int       // on changed
+	rdata, rturn  sync.Cond  // the reader waits for data; others for its role
+	wspace, wturn sync.Cond  // the writer waits for room; others for its role
+	changed       sync.Cond  // Close, Flush and dials wait for progress
+	rwait, wwait  bool       // somebody waits on rdata, wspace
+	leads         *sync.Cond // what a call waits for that reads the socket, nil if none
+	answering     bool       // something was read since the last Write
+	handling      bool       // the reader of the socket applies packets
+	wneed         int        // message mode: room the writer waits for
+	waiters       int        // on changed
 	rdead, wdead  deadline
 	timer         *time.Timer
 	timerAt       time.Time     // when timer fires, zero if it is not armed
@@ -137,35 +140,35 @@ func (c *Conn) setDeadlines(t time.Time, read, write bool) error {
 }
 
 func (c *Conn) wakeReadersLocked() {
-	c.rdata.Broadcast()
+	c.wakeLocked(&c.rdata)
 	c.rturn.Broadcast()
 }
 
 func (c *Conn) wakeWritersLocked() {
-	c.wspace.Broadcast()
+	c.wakeLocked(&c.wspace)
 	c.wturn.Broadcast()
 }
 
 func (c *Conn) wakeAllLocked() {
 	c.wakeReadersLocked()
 	c.wakeWritersLocked()
-	c.changed.Broadcast()
+	c.wakeLocked(&c.changed)
 }
 
 // noteLocked wakes whoever can go on after a change of the core's state, and
 // lets go of a connection that has ended.
 func (c *Conn) noteLocked() {
 	if c.rwait && (c.core.Readable() || c.core.ReadErr() != nil) {
-		c.rdata.Broadcast()
+		c.wakeLocked(&c.rdata)
 	}
 	if c.wwait && (c.writableLocked() || c.core.WriteErr() != nil) {
-		c.wspace.Broadcast()
+		c.wakeLocked(&c.wspace)
 	}
 	if c.packet.owner != nil && c.everOpen {
 		c.packet.owner.noteConnLocked(c)
 	}
 	if c.waiters > 0 {
-		c.changed.Broadcast()
+		c.wakeLocked(&c.changed)
 	}
 	c.everOpen = c.everOpen || c.core.Open()
 	if c.core.Ended() && !c.retired && (c.closed || !c.everOpen || c.core.Err() != proto.ErrClosed) {
@@ -201,8 +204,15 @@ func (c *Conn) freeLocked() {
 // waitLocked waits on changed.
 func (c *Conn) waitLocked() {
 	c.waiters++
-	c.changed.Wait()
+	c.waitOnLocked(&c.changed)
 	c.waiters--
+}
+
+// awaitCopyLocked waits until the reader has copied, which never blocks.
+func (c *Conn) awaitCopyLocked() {
+	for c.copying {
+		c.changed.Wait()
+	}
 }
 
 // opError wraps err as an error of operation op on c.
@@ -257,7 +267,7 @@ func (c *Conn) Close() error {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			expired = true
-			c.changed.Broadcast()
+			c.wakeLocked(&c.changed)
 		})
 		defer limit.Stop()
 	}
@@ -266,9 +276,10 @@ func (c *Conn) Close() error {
 }
 
 // awaitDrainLocked waits until a closed connection has delivered everything, or
-// makes no progress, or enough says so.
+// makes no progress, or enough says so. On a short path it also waits for the
+// peer's answer: that is cheaper than what would have to wait for it afterwards.
 func (c *Conn) awaitDrainLocked(enough func() bool) {
-	for !c.core.Shutting() && !c.core.Ended() && !c.core.Stuck() && !enough() {
+	for !c.core.Ended() && !c.core.Stuck() && !enough() && (!c.core.Shutting() || c.core.AnswerNear()) {
 		c.waitLocked()
 	}
 }
@@ -281,7 +292,7 @@ func (c *Conn) CloseContext(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.changed.Broadcast()
+		c.wakeLocked(&c.changed)
 	})
 	defer stop()
 	c.mu.Lock()
@@ -341,9 +352,7 @@ func (c *Conn) markClosedLocked() {
 	c.rdead.stopLocked()
 	c.wdead.stopLocked()
 	c.wakeAllLocked()
-	for c.copying {
-		c.waitLocked() // a copy never blocks
-	}
+	c.awaitCopyLocked()
 }
 
 // Flush waits until the peer has acknowledged everything that was written before
@@ -352,7 +361,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.changed.Broadcast()
+		c.wakeLocked(&c.changed)
 	})
 	defer stop()
 	c.mu.Lock()

@@ -64,9 +64,7 @@ func (c *Conn) CloseRead() error {
 	return c.setOption(func() {
 		c.readClosed = true
 		c.wakeReadersLocked()
-		for c.copying {
-			c.waitLocked() // a copy never blocks
-		}
+		c.awaitCopyLocked()
 		c.core.DiscardUnread(time.Now())
 	})
 }

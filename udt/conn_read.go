@@ -55,13 +55,14 @@ func (c *Conn) copyOutLocked(b []byte, pieces [][]byte) int {
 	c.mu.Lock()
 	c.copying = false
 	if c.closed || c.readClosed {
-		c.changed.Broadcast()
+		c.wakeLocked(&c.changed)
 	}
 	return n
 }
 
 // consumedLocked announces a window that reading has opened.
 func (c *Conn) consumedLocked() {
+	c.answering = true
 	if c.core.AckDue() {
 		c.transmitLocked(1, false)
 	}
@@ -106,7 +107,7 @@ func (c *Conn) awaitDataLocked() error {
 			return err
 		}
 		c.rwait = true
-		c.rdata.Wait()
+		c.waitOnLocked(&c.rdata)
 		c.rwait = false
 	}
 }

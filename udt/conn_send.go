@@ -152,12 +152,17 @@ func (c *Conn) dueLocked(now time.Time) {
 	c.armLocked(c.core.Next())
 }
 
-// handle applies datagrams that the endpoint's reader has received, wakes whom
-// they concern, and sends what they make due: one batch, without waiting.
-func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref) {
+// handle applies datagrams that have been read from the socket, wakes whom they
+// concern, and sends what they make due: one batch, without waiting. It reports
+// whether a call that waited for data got some.
+func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref) (woke bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.handling = true
 	c.core.Handle(now, b, segment, owner)
+	woke = c.rwait && c.core.Readable()
 	c.noteLocked()
 	c.transmitLocked(1, false)
+	c.handling = false
+	return woke
 }

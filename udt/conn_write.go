@@ -90,7 +90,9 @@ func (c *Conn) committedLocked(now time.Time) {
 	if c.sending {
 		return // its holder finds what was added
 	}
-	if c.core.Inline(now) {
+	answer := c.answering
+	c.answering = false
+	if c.core.Inline(now, answer) {
 		c.transmitLocked(1, false)
 		return
 	}

@@ -365,7 +365,7 @@ func (c *Conn) awaitOpen(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.changed.Broadcast()
+		c.wakeLocked(&c.changed)
 	})
 	defer stop()
 	c.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
@@ -27,13 +26,16 @@ import (
 // endpoints close by themselves with their last connection.
 type Endpoint struct {
 	sock    udpio.Socket
+	buffer  int // what the socket holds in the kernel's accounting; zero unknown
+	turn    readerTurn
 	memory  memory
 	demux   demux
 	started time.Time
 	owned   bool // closes with its last connection
 	logger  *slog.Logger
 	foreign atomic.Pointer[func(b []byte, from netip.AddrPort)]
-	done    chan struct{} // closed when the reader has ended
+	done    chan struct{} // closed when the socket is no longer read
+	retired atomic.Bool   // a connection has ended: closeIfIdle is due
 	counts  endpointCounts
 
 	// mu guards what follows; it may be taken before Conn.mu, never after.
@@ -62,7 +64,9 @@ func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startEndpoint(sock, false, nil), nil
+	e := startEndpoint(sock, false, nil)
+	e.startReader()
+	return e, nil
 }
 
 func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint {
@@ -76,7 +80,12 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 	e.random = mathrand.NewChaCha8(seed)
 	e.memory.limit.Store(defaultMemoryLimit)
 	e.demux.init()
-	go e.read()
+	info := sock.Info()
+	e.buffer = info.RecvBuffer
+	if runtime.GOOS == "linux" {
+		e.buffer *= 2 // Linux doubles it over what it was asked for
+	}
+	e.turn.init(e, info.Interruptible)
 	return e
 }
 
@@ -142,42 +151,9 @@ func (e *Endpoint) Stats() EndpointStats {
 	}
 }
 
-// socketBuffer is what the socket holds in the kernel's accounting, which Linux
-// doubles over what it was asked for; zero if unknown.
-func (e *Endpoint) socketBuffer() int {
-	n := e.sock.Info().RecvBuffer
-	if runtime.GOOS == "linux" {
-		n *= 2
-	}
-	return n
-}
-
-// read receives and hands out packets until the socket is closed.
-func (e *Endpoint) read() {
-	defer close(e.done)
-	b := newBlock()
-	defer func() { b.Release() }()
-	for {
-		if b.shared() {
-			b.Release()
-			b = newBlock()
-		}
-		r, err := e.sock.Recv(b.buf[:])
-		if err != nil {
-			var refused *udpio.RefusedError
-			if errors.As(err, &refused) {
-				e.handleRefused(refused)
-				continue
-			}
-			e.Close()
-			return
-		}
-		e.dispatch(time.Now(), b, r)
-	}
-}
-
-// dispatch cuts what was read into runs of packets for the same connection.
-func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) {
+// dispatch cuts what was read into runs of packets for the same connection. It
+// reports whether a call that waited for data got some.
+func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) (woke bool) {
 	b := blk.buf[:r.N]
 	segment := max(r.Segment, 1)
 	for len(b) > 0 {
@@ -192,9 +168,10 @@ func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) {
 		for n < len(b) && len(b)-n >= wire.HeaderLen && wire.Dest(b[n:]) == id {
 			n += min(segment, len(b)-n)
 		}
-		e.deliver(now, blk, b[:n], segment, id, r)
+		woke = e.deliver(now, blk, b[:n], segment, id, r)
 		b = b[n:]
 	}
+	return woke
 }
 
 // holdBytes is from how many bytes of a block on a connection keeps references
@@ -202,15 +179,16 @@ func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) {
 // more than twice what it holds.
 const holdBytes = 32 << 10
 
-// deliver hands a run of packets to the connection they are for.
-func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id uint32, r udpio.Received) {
+// deliver hands a run of packets to the connection they are for, and reports
+// whether a call that waited for data got some.
+func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id uint32, r udpio.Received) (woke bool) {
 	if id == 0 {
 		for len(b) > 0 {
 			p := b[:min(segment, len(b))]
 			b = b[len(p):]
 			e.handleUnaddressed(now, p, r)
 		}
-		return
+		return false
 	}
 	c, buried := e.demux.lookup(id, r.From)
 	switch {
@@ -219,7 +197,7 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 		if len(b) >= holdBytes {
 			owner = blk
 		}
-		c.handle(now, b, segment, owner)
+		return c.handle(now, b, segment, owner)
 	case c != nil:
 		e.counts.wrongSource.Add(1)
 	case buried != nil:
@@ -231,6 +209,7 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 			e.handleForeign(p, r.From)
 		}
 	}
+	return false
 }
 
 // handleForeign takes a datagram that belongs to no connection.
@@ -290,9 +269,12 @@ func (e *Endpoint) newRandLocked() proto.Rand {
 // a tombstone tells it when it speaks again. It is called with c.mu held.
 func (e *Endpoint) retire(c *Conn, confirmed bool) {
 	e.demux.remove(c, !confirmed, time.Now())
-	if e.owned {
-		// Endpoint.mu comes before Conn.mu: not from here.
-		time.AfterFunc(0, e.closeIfIdle)
+	switch {
+	case !e.owned:
+	case c.handling:
+		e.retired.Store(true) // the reader of the socket looks at once
+	default:
+		time.AfterFunc(0, e.closeIfIdle) // Endpoint.mu comes before Conn.mu: not from here
 	}
 }
 
@@ -321,6 +303,7 @@ func (e *Endpoint) closeLocked() {
 		e.idle.Stop()
 	}
 	e.sock.Close()
+	e.turn.close()
 }
 
 // Close aborts every connection and closes the socket at once. Shutdown does it

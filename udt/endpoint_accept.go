@@ -173,7 +173,7 @@ func (e *Endpoint) completeLocked(core *proto.Config, c *Conn, config *Config) {
 	core.Rand = e.newRandLocked()
 	core.Memory = &e.memory
 	core.Controller = config.controller()
-	core.SocketBuffer = e.socketBuffer()
+	core.SocketBuffer = e.buffer
 }
 
 // answerFromGrave tells the peer of an ended connection, which still speaks, that

@@ -76,7 +76,9 @@ func (lc *ListenConfig) open(ctx context.Context, network, address string) (*End
 	if err != nil {
 		return nil, opError("listen", nil, net.UDPAddrFromAddrPort(addrs[0]), unwrapOp(err))
 	}
-	return startEndpoint(sock, true, config.Logger), nil
+	e := startEndpoint(sock, true, config.Logger)
+	e.startReader()
+	return e, nil
 }
 
 func (c *Config) socketOptions(

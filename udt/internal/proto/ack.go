@@ -29,6 +29,7 @@ type sentAck struct {
 // ackState decides when and what to acknowledge.
 type ackState struct {
 	packets int  // data packets since the last full ACK
+	bytes   int  // their payload
 	lights  int  // light ACKs since then, plus one
 	now     bool // an ACK is due at once
 	light   bool // a light ACK is due
@@ -56,8 +57,9 @@ type ackState struct {
 // a sender of the reference (design decisions, section 7.4).
 func (c *Conn) ackPoint() int64 { return min(c.recv.next, c.edge()) }
 
-// ackEvery is how many packets an extended peer sends per ACK: a quarter of
-// those that fit in a round trip.
+// ackEvery is how many full packets an extended peer sends per ACK: a quarter of
+// those that fit in a round trip. Small ones wait for the timer, so that an
+// exchange of small messages does not pay for an ACK with every other one.
 func (c *Conn) ackEvery() int {
 	rate, _ := c.recv.rate.estimates(c.now)
 	perRTT := int(float64(rate) * c.rtt.rtt().Seconds())
@@ -68,8 +70,9 @@ func (c *Conn) ackEvery() int {
 func (c *Conn) ackData(now time.Duration, b batchState) {
 	a := &c.recv.acks
 	a.packets += b.packets
+	a.bytes += b.bytes
 	if c.extended {
-		if b.gap || b.duplicate || a.packets >= c.ackEvery() {
+		if b.gap || b.duplicate || a.packets >= maxAckEvery || a.bytes >= c.ackEvery()*c.payload {
 			a.now = true
 		} else if a.due == 0 {
 			a.due = now + min(max(c.rtt.rtt()/4, minAckDelay), maxAckDelay)
@@ -153,7 +156,7 @@ func (c *Conn) appendAck(now time.Duration, b []byte) []byte {
 		return light.Append(c.appendHeader(b, wire.TypeAck, 0, 0))
 	}
 	if fullDue {
-		a.packets, a.lights, a.light = 0, 0, false
+		a.packets, a.bytes, a.lights, a.light = 0, 0, 0, false
 		a.now, a.due = false, 0
 		a.lastFull = now
 	}

@@ -66,14 +66,15 @@ func (c *Conn) WritableMessage(n int) bool {
 }
 
 // Inline reports whether what was committed is worth sending at once from the
-// writer's goroutine: nothing is under way, or a full batch is ready.
-func (c *Conn) Inline(now time.Time) bool {
+// writer's goroutine: nothing is under way, a full batch is ready, or it answers
+// something that was read since the last Write.
+func (c *Conn) Inline(now time.Time, answer bool) bool {
 	t := c.at(now)
 	s := &c.send
 	if c.phase != phaseOpen || c.blocked() || c.holdData(t) || c.period() > 0 && t < s.pacer.next {
 		return false
 	}
-	return s.buf.una == s.buf.next || int(c.newEnd()-s.buf.next) >= c.batchPackets()/2
+	return answer || s.buf.una == s.buf.next || int(c.newEnd()-s.buf.next) >= c.batchPackets()/2
 }
 
 // Unsent returns the payload bytes that were committed but not sent yet.
@@ -88,6 +89,13 @@ func (c *Conn) Sequence() int64 { return c.send.buf.end }
 
 // AcknowledgedTo returns one past the highest packet acknowledged in full.
 func (c *Conn) AcknowledgedTo() int64 { return min(c.send.fullAcked, c.send.buf.una) }
+
+// AnswerNear reports that the peer has just been told of the end and that its
+// answer should take less than a millisecond.
+func (c *Conn) AnswerNear() bool {
+	return c.phase == phaseShutdown && c.extended && c.closing.repeats <= 1 &&
+		c.rtt.min() != 0 && c.rtt.min() < time.Millisecond
+}
 
 // Stuck reports that waiting for acknowledgements has become pointless for now:
 // the peer's window is closed with nothing else under way, or two probes in a

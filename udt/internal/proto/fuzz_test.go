@@ -356,7 +356,7 @@ func runScript(t testing.TB, b []byte) {
 			}
 		case 31:
 			if x.c != nil {
-				x.c.Inline(now)
+				x.c.Inline(now, false)
 				x.c.Stuck()
 				x.c.ReadErr()
 				x.c.WriteErr()

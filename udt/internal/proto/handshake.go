@@ -225,7 +225,7 @@ func (c *Conn) establish(now time.Duration, peer *wire.Handshake) {
 	}
 	c.phase = phaseOpen
 	c.open(now, peer)
-	c.hs.keepAlive = true
+	c.hs.keepAlive = c.rendezvous || !c.extended // what the reference waits for
 	if c.rendezvous {
 		c.hs.responseAt = now
 		c.hs.due, c.hs.sends = now+meetInterval, 0

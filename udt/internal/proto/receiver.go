@@ -30,6 +30,7 @@ type receiver struct {
 // batchState is what one run of datagrams brought.
 type batchState struct {
 	packets   int // data packets, whatever became of them
+	bytes     int // their payload
 	placed    int
 	irregular bool
 	gap       bool // opened one
@@ -61,6 +62,7 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 		return
 	}
 	r.batch.packets++
+	r.batch.bytes += len(payload)
 	r.lastData = now
 	if c.extended {
 		if tx := wire.Unwrap32(r.arrivals.largest, h.Time); r.arrivals.note(tx) {

@@ -128,6 +128,9 @@ func (s *packetSocket) isClosed(err error) bool {
 // NotifyRefused implements Socket; there is nothing to turn on.
 func (s *packetSocket) NotifyRefused(bool) {}
 
+// Interrupt implements Socket; it does nothing.
+func (s *packetSocket) Interrupt() {}
+
 // LocalAddr implements Socket.
 func (s *packetSocket) LocalAddr() netip.AddrPort { return s.local }
 

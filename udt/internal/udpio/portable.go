@@ -26,7 +26,7 @@ type systemSocket struct {
 	wild   bool           // bound to the wildcard and not connected: sources can be pinned
 	tells  bool           // the system tells the destination of datagrams
 
-	refused   handoff
+	handoff   handoff
 	transient atomic.Uint64
 
 	// Reader goroutine only.
@@ -71,8 +71,8 @@ func setBuffer(set func(int) error, bytes int) {
 // Recv implements Socket.
 func (s *systemSocket) Recv(b []byte) (Received, error) {
 	for {
-		if s.refused.take() {
-			return Received{}, &RefusedError{Addr: s.remote}
+		if err := s.handoff.take(s.remote); err != nil {
+			return Received{}, err
 		}
 		n, from, local, err := s.read(b)
 		switch {
@@ -84,7 +84,7 @@ func (s *systemSocket) Recv(b []byte) (Received, error) {
 		case errors.Is(err, net.ErrClosed):
 			return Received{}, net.ErrClosed
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			s.refused.woken(s.conn)
+			s.handoff.woken(s.conn)
 		case s.remote.IsValid() && isRefused(err):
 			return Received{}, &RefusedError{Addr: s.remote}
 		default:
@@ -159,7 +159,7 @@ func (s *systemSocket) write(p *Peer, d []byte) error {
 		case isMisdirected(err) && repeat < sendRepeats:
 			repeat++
 			if s.remote.IsValid() && isRefused(err) {
-				s.refused.put(s.conn)
+				s.handoff.put(&s.handoff.refused, s.conn)
 			}
 		case len(p.sys.pin) > 0:
 			// The address may be gone, or this system cannot pin it here.
@@ -199,12 +199,15 @@ func (s *systemSocket) pin(source netip.Addr) []byte {
 // NotifyRefused implements Socket; there is nothing to turn on.
 func (s *systemSocket) NotifyRefused(bool) {}
 
+// Interrupt implements Socket.
+func (s *systemSocket) Interrupt() { s.handoff.put(&s.handoff.interrupted, s.conn) }
+
 // LocalAddr implements Socket.
 func (s *systemSocket) LocalAddr() netip.AddrPort { return s.local }
 
 // Info implements Socket.
 func (s *systemSocket) Info() Info {
-	info := Info{TransientErrors: s.transient.Load(), MaxRun: 1}
+	info := Info{TransientErrors: s.transient.Load(), Interruptible: true, MaxRun: 1}
 	if raw, err := s.conn.SyscallConn(); err == nil {
 		info.RecvBuffer, info.SendBuffer = bufferSizes(raw)
 	}

@@ -60,7 +60,7 @@ func (r *receiver) unlessEmpty(fd uintptr) bool {
 			return true
 		}
 	}
-	return r.errno != unix.EAGAIN || r.socket.refused.pending.Load()
+	return r.errno != unix.EAGAIN || r.socket.handoff.pending()
 }
 
 // call is recvmsg with all lengths set anew.
@@ -83,8 +83,8 @@ func (s *systemSocket) Recv(b []byte) (Received, error) {
 	r.piece.SetLen(len(b))
 	defer func() { r.piece.Base = nil }()
 	for {
-		if s.refused.take() {
-			return Received{}, &RefusedError{Addr: s.remote}
+		if err := s.handoff.take(s.remote); err != nil {
+			return Received{}, err
 		}
 		r.refusal = nil
 		switch err := s.raw.Read(r.read); {
@@ -92,7 +92,7 @@ func (s *systemSocket) Recv(b []byte) (Received, error) {
 		case errors.Is(err, net.ErrClosed):
 			return Received{}, net.ErrClosed
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			s.refused.woken(s.conn)
+			s.handoff.woken(s.conn)
 			continue
 		default:
 			// The poller saw nothing but an error (ErrNotPollable), and says
@@ -111,7 +111,7 @@ func (s *systemSocket) Recv(b []byte) (Received, error) {
 			}
 		case r.errno == unix.ECONNREFUSED && s.form == formConnected:
 			return Received{}, &RefusedError{Addr: s.remote}
-		case s.refused.pending.Load():
+		case s.handoff.pending():
 		case r.errno == unix.EAGAIN:
 			r.backoff.pause()
 		default:

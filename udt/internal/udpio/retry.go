@@ -2,6 +2,7 @@ package udpio
 
 import (
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -34,15 +35,17 @@ func (b *backoff) pause() {
 // reset notes a success.
 func (b *backoff) reset() { b.failures = 0 }
 
-// A handoff brings the reader of a connected socket a refusal that a send came upon.
-// The system reports each refusal once, to whichever call is next.
+// A handoff wakes the reader of a socket: to bring it a refusal that a send came upon,
+// because the system reports each refusal once, to whichever call is next; or for
+// Socket.Interrupt.
 type handoff struct {
-	pending atomic.Bool
+	refused     atomic.Bool
+	interrupted atomic.Bool
 }
 
-// put leaves a refusal and wakes the reader by a deadline in the past.
-func (h *handoff) put(conn *net.UDPConn) {
-	h.pending.Store(true)
+// put leaves word by setting flag and wakes the reader by a deadline in the past.
+func (h *handoff) put(flag *atomic.Bool, conn *net.UDPConn) {
+	flag.Store(true)
 	_ = conn.SetReadDeadline(time.Unix(1, 0))
 }
 
@@ -50,5 +53,16 @@ func (h *handoff) put(conn *net.UDPConn) {
 // wakes the reader again, because it sets the flag first.
 func (h *handoff) woken(conn *net.UDPConn) { _ = conn.SetReadDeadline(time.Time{}) }
 
-// take returns whether there is a refusal and forgets it.
-func (h *handoff) take() bool { return h.pending.Load() && h.pending.Swap(false) }
+// pending reports whether there is word for the reader.
+func (h *handoff) pending() bool { return h.refused.Load() || h.interrupted.Load() }
+
+// take returns what the word is, nil if there is none, and forgets it.
+func (h *handoff) take(remote netip.AddrPort) error {
+	switch {
+	case h.interrupted.Load() && h.interrupted.Swap(false):
+		return ErrInterrupted
+	case h.refused.Load() && h.refused.Swap(false):
+		return &RefusedError{Addr: remote}
+	}
+	return nil
+}

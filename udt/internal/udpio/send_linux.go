@@ -197,7 +197,7 @@ func (s *systemSocket) transmit(t *transmission, wait bool) error {
 		}
 		s.transient.Add(1)
 		if s.form == formConnected && t.errno == unix.ECONNREFUSED {
-			s.refused.put(s.conn)
+			s.handoff.put(&s.handoff.refused, s.conn)
 		}
 	}
 }

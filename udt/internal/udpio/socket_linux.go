@@ -26,7 +26,7 @@ type systemSocket struct {
 	gso       atomic.Bool // goes off for good when the device cannot do it
 	transient atomic.Uint64
 	fallbacks atomic.Uint64
-	refused   handoff
+	handoff   handoff
 
 	// sendmsg is the system call. Tests replace it before the first Send.
 	sendmsg       messageCall
@@ -151,6 +151,9 @@ func (s *systemSocket) NotifyRefused(on bool) {
 	})
 }
 
+// Interrupt implements Socket.
+func (s *systemSocket) Interrupt() { s.handoff.put(&s.handoff.interrupted, s.conn) }
+
 // LocalAddr implements Socket.
 func (s *systemSocket) LocalAddr() netip.AddrPort { return s.local }
 
@@ -161,6 +164,7 @@ func (s *systemSocket) Info() Info {
 		GRO:                   s.gro,
 		TransientErrors:       s.transient.Load(),
 		SegmentationFallbacks: s.fallbacks.Load(),
+		Interruptible:         true,
 		MaxRun:                1,
 	}
 	if info.GSO {

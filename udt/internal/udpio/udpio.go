@@ -7,8 +7,8 @@
 // makes simulated networks and synctest bubbles possible.
 //
 // The package knows nothing of UDT: it moves bytes, hides what is transient in a
-// socket's errors, and starts no goroutine. One goroutine of the caller calls Recv;
-// any number may call Send, each with Peers of its own.
+// socket's errors, and starts no goroutine. One goroutine of the caller at a
+// time calls Recv; any number may call Send, each with Peers of its own.
 package udpio
 
 import (
@@ -29,6 +29,9 @@ var (
 	// (ENOBUFS). Waiting for room in the socket does not help: the datagrams that
 	// were not counted were not sent and are best sent a little later.
 	ErrNoBuffers = errors.New("udpio: no buffers in the system")
+
+	// ErrInterrupted is returned by Socket.Recv after Socket.Interrupt.
+	ErrInterrupted = errors.New("udpio: interrupted")
 )
 
 // A Run is one or more datagrams that lie one after another in B: each is Segment
@@ -58,9 +61,14 @@ type Socket interface {
 	// time may call it.
 	//
 	// Transient errors are counted and the read is repeated, with pauses if it
-	// keeps failing. The errors returned are net.ErrClosed (test with errors.Is)
-	// and *RefusedError, after which the socket goes on working.
+	// keeps failing. The errors returned are net.ErrClosed (test with errors.Is),
+	// and ErrInterrupted and *RefusedError, after which the socket goes on
+	// working.
 	Recv(b []byte) (Received, error)
+
+	// Interrupt makes the present call of Recv, or the next one if there is none,
+	// return ErrInterrupted. It does nothing unless Info.Interruptible.
+	Interrupt()
 
 	// Send gives the datagrams of runs to the network, in order, and returns how
 	// many datagrams were taken. It may be called concurrently with different
@@ -114,6 +122,9 @@ type Info struct {
 	// SegmentationFallbacks is how often a segmented send was refused and GSO was
 	// given up, for a peer or for the socket.
 	SegmentationFallbacks uint64
+	// Interruptible tells whether Interrupt works. It does not on a wrapped
+	// net.PacketConn, whose deadlines may not be what they should.
+	Interruptible bool
 	// MaxRun is how many datagrams one system call may carry: 1 without GSO.
 	MaxRun int
 }
