@@ -18,6 +18,14 @@ const loopBatches = 16
 // noBufferPause is how long a connection waits after the system had no buffers.
 const noBufferPause = time.Millisecond
 
+// Timers that are further away than gridFrom, those of idle connections, fire on
+// a grid common to all connections of an endpoint: one wake-up of the system
+// serves many.
+const (
+	gridFrom = 2 * time.Second
+	grid     = 100 * time.Millisecond
+)
+
 // batches hold plain memory only.
 var batches = sync.Pool{New: func() any { return new(proto.Batch) }}
 
@@ -119,8 +127,12 @@ func (c *Conn) armLocked(t time.Time) {
 	if t.IsZero() || !c.timerAt.IsZero() && !t.Before(c.timerAt) {
 		return
 	}
-	c.timerAt = t
 	left := max(time.Until(t), 0)
+	if left > gridFrom {
+		into := t.Sub(c.endpoint.started) % grid
+		t, left = t.Add(grid-into), left+grid-into
+	}
+	c.timerAt = t
 	if c.timer == nil {
 		c.timer = time.AfterFunc(left, c.timeout)
 		return
