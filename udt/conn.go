@@ -32,6 +32,8 @@ type Conn struct {
 
 	packet packetState // connections of a PacketConn
 
+	shareRound uint32 // of socketShare; belongs to the reader of the socket
+
 	// peer belongs to the holder of the sending role.
 	peer *udpio.Peer
 

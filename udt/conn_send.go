@@ -165,12 +165,14 @@ func (c *Conn) dueLocked(now time.Time) {
 }
 
 // handle applies datagrams that have been read from the socket, wakes whom they
-// concern, and sends what they make due: one batch, without waiting. It reports
-// whether a call that waited for data got some.
-func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref) (woke bool) {
+// concern, and sends what they make due: one batch, without waiting. Share is the
+// connection's part of the socket's buffer. It reports whether a call that waited
+// for data got some.
+func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref, share int) (woke bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handling = true
+	c.core.SetSocketBuffer(share)
 	c.core.Handle(now, b, segment, owner)
 	woke = c.rwait && c.core.Readable()
 	c.noteLocked()

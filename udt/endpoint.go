@@ -26,8 +26,8 @@ import (
 // endpoints close by themselves with their last connection.
 type Endpoint struct {
 	sock    udpio.Socket
-	buffer  int // what the socket holds in the kernel's accounting; zero unknown
 	turn    readerTurn
+	share   socketShare
 	memory  memory
 	demux   demux
 	started time.Time
@@ -81,9 +81,9 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 	e.memory.limit.Store(defaultMemoryLimit)
 	e.demux.init()
 	info := sock.Info()
-	e.buffer = info.RecvBuffer
+	e.share.buffer = info.RecvBuffer
 	if runtime.GOOS == "linux" {
-		e.buffer *= 2 // Linux doubles it over what it was asked for
+		e.share.buffer *= 2 // Linux doubles it over what it was asked for
 	}
 	e.turn.init(e, info.Interruptible)
 	return e
@@ -197,7 +197,7 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 		if len(b) >= holdBytes {
 			owner = blk
 		}
-		return c.handle(now, b, segment, owner)
+		return c.handle(now, b, segment, owner, e.share.note(now, c))
 	case c != nil:
 		e.counts.wrongSource.Add(1)
 	case buried != nil:

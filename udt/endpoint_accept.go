@@ -29,7 +29,7 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 		return
 	}
 	if c := e.demux.rendezvous(r.From); c != nil && body.Request <= 0 && body.Cookie == 0 {
-		c.handle(now, b, len(b), nil)
+		c.handle(now, b, len(b), nil, e.share.buffer)
 		return
 	}
 	e.mu.Lock()
@@ -173,7 +173,7 @@ func (e *Endpoint) completeLocked(core *proto.Config, c *Conn, config *Config) {
 	core.Rand = e.newRandLocked()
 	core.Memory = &e.memory
 	core.Controller = config.controller()
-	core.SocketBuffer = e.buffer
+	core.SocketBuffer = e.share.buffer
 }
 
 // answerFromGrave tells the peer of an ended connection, which still speaks, that

@@ -12,12 +12,12 @@ import (
 const takeover = time.Millisecond
 
 // A readerTurn is the right to read an endpoint's socket. Usually a goroutine
-// has it, which hands out what arrives. But where a call waits on the endpoint's
-// only connection, that call had better read the socket itself: waking one
-// goroutine after another costs more than everything else that a small message
-// needs. So the goroutine ends when it has delivered a single datagram to such a
-// call, whose next wait takes the turn. If there is none in time, or if more
-// arrives than single datagrams, a goroutine takes over again.
+// has it, which hands out what arrives. But where a call waits for data of the
+// endpoint's only connection, that call had better read the socket itself: waking
+// one goroutine after another costs more than everything else that a small message
+// needs, and in bulk what one core has received another has to fetch. So the
+// goroutine ends when it has delivered something to such a call, whose next wait
+// takes the turn. If there is none in time, a goroutine takes over again.
 //
 // The turn is free only while the timer is armed, or before the first call.
 type readerTurn struct {
@@ -149,39 +149,38 @@ func (e *Endpoint) read() {
 			b.Release()
 			b = newBlock()
 		}
-		single, woke, ok := e.receive(b)
+		woke, ok := e.receive(b)
 		if !ok {
 			return
 		}
-		if single && woke && e.turn.able && e.demux.len() == 1 {
+		if woke && e.turn.able && e.demux.len() == 1 {
 			e.turn.pass()
 			return
 		}
 	}
 }
 
-// receive reads the socket once. It reports whether a single datagram arrived,
-// and whether a call that waited for data got some. If not ok the socket is
-// closed and the turn given up.
-func (e *Endpoint) receive(b *block) (single, woke, ok bool) {
+// receive reads the socket once. It reports whether a call that waited for data
+// got some. If not ok the socket is closed and the turn given up.
+func (e *Endpoint) receive(b *block) (woke, ok bool) {
 	r, err := e.sock.Recv(b.buf[:])
 	if err == nil {
 		woke = e.dispatch(time.Now(), b, r)
 		if e.retired.Load() && e.retired.Swap(false) {
 			e.closeIfIdle()
 		}
-		return r.N == r.Segment, woke, true
+		return woke, true
 	}
 	if refused, ok := err.(*udpio.RefusedError); ok {
 		e.handleRefused(refused)
-		return true, false, true
+		return false, true
 	}
 	if err == udpio.ErrInterrupted {
-		return true, false, true
+		return false, true
 	}
 	e.turn.end()
 	e.Close()
-	return false, false, false
+	return false, false
 }
 
 // waitOnLocked waits on cond, one of c's, until it is broadcast; or, if nobody reads
@@ -195,7 +194,7 @@ func (c *Conn) waitOnLocked(cond *sync.Cond) {
 	c.leads = cond
 	c.mu.Unlock()
 	b := newBlock()
-	single, _, ok := e.receive(b)
+	_, ok := e.receive(b)
 	b.Release()
 	c.mu.Lock()
 	c.leads = nil
@@ -204,7 +203,7 @@ func (c *Conn) waitOnLocked(cond *sync.Cond) {
 	over := c.conclude.id != 0 && (c.closed || c.core.ReadErr() != nil)
 	switch {
 	case !ok:
-	case single && !over && e.demux.len() <= 1:
+	case !over && e.demux.len() <= 1:
 		e.turn.pass()
 	default:
 		e.turn.handOver()

@@ -33,7 +33,10 @@ type arrivalRate struct {
 	trainCount int           // packets after the first read
 	trainFirst int           // packets of the first read
 
-	median, high float64 // of windows and trains; negative: to be computed
+	median float64       // of windows; negative: to be computed
+	high   float64       // quantile of trains
+	stale  bool          // high is from before the latest train
+	highAt time.Duration // when high was computed
 }
 
 // batch notes that n packets came in one read at now.
@@ -76,7 +79,7 @@ func (a *arrivalRate) train(now, gap time.Duration, n int) {
 	}
 	if elapsed := end - a.trainStart; a.trainCount > 0 && a.trainFirst+a.trainCount >= trainMinPackets && elapsed > 0 {
 		push(&a.trains, &a.trainAt, trainHistory, float64(a.trainCount)/elapsed.Seconds())
-		a.high = -1
+		a.stale = true
 	}
 	a.trainStart, a.trainFirst, a.trainCount = now, n, 0
 }
@@ -109,8 +112,10 @@ func (a *arrivalRate) estimates(now time.Duration) (rate, capacity int) {
 	rate = min(max(rate, 1), 1<<30)
 	capacity = rate
 	if len(a.trains) > 0 {
-		if a.high < 0 {
-			a.high = quantile(a.trains, 0.9)
+		// A fast link brings a train with every read: sorting them all is not
+		// worth it more often than this.
+		if a.stale && (a.highAt == 0 || now-a.highAt >= rateMinInterval) {
+			a.high, a.stale, a.highAt = quantile(a.trains, 0.9), false, now
 		}
 		capacity = min(max(rate, int(a.high)), 1<<30)
 	}

@@ -38,6 +38,10 @@ func (w *recvWindow) setCap(n int) {
 	w.size = w.cap
 }
 
+// SetSocketBuffer changes Config.SocketBuffer: other connections receive through
+// the same socket, or have stopped to.
+func (c *Conn) SetSocketBuffer(bytes int) { c.recv.window.setSocket(bytes) }
+
 // DiscardUnread discards what the application has not read; what still arrives
 // is acknowledged and forgotten. Sending goes on.
 func (c *Conn) DiscardUnread(now time.Time) { c.discardUnread(c.at(now)) }

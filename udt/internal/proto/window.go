@@ -49,11 +49,18 @@ func newRecvWindow(c *Config, payload, limit int, first int64) recvWindow {
 	w.cap = max(c.RecvBuffer/payload, 2*minWindow)
 	w.cap = min(w.cap, w.limit)
 	w.size = min(w.cap, max(initialWindow/payload, 2*minWindow))
-	if c.SocketBuffer > 0 {
-		w.socket = max(c.SocketBuffer*3/4/packetTruesize, minSocketWindow)
-	}
+	w.setSocket(c.SocketBuffer)
 	w.promised = first
 	return w
+}
+
+// setSocket sets how many bytes of the socket's buffer are the connection's;
+// zero means that it is not known.
+func (w *recvWindow) setSocket(bytes int) {
+	w.socket = 0
+	if bytes > 0 {
+		w.socket = max(bytes*3/4/packetTruesize, minSocketWindow)
+	}
 }
 
 // edge returns one past the last number that may be sent when the application
