@@ -123,6 +123,12 @@ type Config struct {
 	// segmentation and receive offload.
 	DisableOffload bool
 
+	// DisableFineTimer makes pacing use the runtime's timers only. By default, on
+	// Linux, connections that send at some hundred megabits per second or more, but
+	// less than 2 Gbit/s, are woken by a finer timer, so that their bursts stay
+	// short: it costs up to a quarter of a core.
+	DisableFineTimer bool
+
 	// Logger receives connection events at level Debug. Nil means none.
 	Logger *slog.Logger
 

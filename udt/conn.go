@@ -72,6 +72,7 @@ type Conn struct {
 	lingerSet     bool
 	linger        time.Duration // how long Close waits, if lingerSet
 	configLinger  time.Duration // Config.Linger
+	coarse        bool          // Config.DisableFineTimer
 }
 
 var _ net.Conn = (*Conn)(nil)

@@ -128,6 +128,10 @@ func (c *Conn) armLocked(t time.Time) {
 		return
 	}
 	left := max(time.Until(t), 0)
+	if left < fineWait && !c.coarse && c.core.Fine() && c.endpoint.fine.wake(c, t, left) {
+		c.timerAt = t
+		return
+	}
 	if left > gridFrom {
 		into := t.Sub(c.endpoint.started) % grid
 		t, left = t.Add(grid-into), left+grid-into

@@ -28,6 +28,7 @@ type Endpoint struct {
 	sock    udpio.Socket
 	turn    readerTurn
 	share   socketShare
+	fine    fineTimer
 	memory  memory
 	demux   demux
 	started time.Time
@@ -86,6 +87,7 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 		e.share.buffer *= 2 // Linux doubles it over what it was asked for
 	}
 	e.turn.init(e, info.Interruptible)
+	e.fine.unable = !info.Interruptible // bubbles and other networks have clocks of their own
 	return e
 }
 
@@ -304,6 +306,7 @@ func (e *Endpoint) closeLocked() {
 	}
 	e.sock.Close()
 	e.turn.close()
+	e.fine.close()
 }
 
 // Close aborts every connection and closes the socket at once. Shutdown does it

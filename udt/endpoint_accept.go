@@ -166,6 +166,7 @@ func (e *Endpoint) completeLocked(core *proto.Config, c *Conn, config *Config) {
 		c.keepAlive = defaultKeepAlivePeriod
 	}
 	c.configLinger = core.Linger
+	c.coarse = config.DisableFineTimer
 	core.InitialNumber = uint32(e.random.Uint64()) & wire.NumberMask
 	if config.initialNumber != nil {
 		core.InitialNumber = *config.initialNumber

@@ -90,6 +90,12 @@ func (c *Conn) Sequence() int64 { return c.send.buf.end }
 // AcknowledgedTo returns one past the highest packet acknowledged in full.
 func (c *Conn) AcknowledgedTo() int64 { return min(c.send.fullAcked, c.send.buf.una) }
 
+// Fine reports that the sender waits for pacing at a rate at which a coarse timer
+// would make long bursts. At yet higher rates acknowledgements wake it often enough.
+func (c *Conn) Fine() bool {
+	return c.send.stopped == StopPacing && c.period()*fastRate >= time.Duration(c.datagramSize())*time.Second
+}
+
 // AnswerNear reports that the peer has just been told of the end and that its
 // answer should take less than a millisecond.
 func (c *Conn) AnswerNear() bool {

@@ -6,8 +6,8 @@ import "time"
 const (
 	minBurst  = 2
 	maxBurst  = 16
-	fastBurst = 44 // above fastRate, or where the round trip is under a millisecond
-	fastRate  = 2e9 / 8
+	fastBurst = 44      // above fastRate, or where the round trip is under a millisecond
+	fastRate  = 2e9 / 8 // bytes per second
 )
 
 // Bounds of the timer lateness that a sender may make up for. Under the
