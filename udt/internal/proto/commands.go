@@ -153,6 +153,7 @@ func (c *Conn) trim() {
 	if b.una == b.end && !b.reserved {
 		b.ring = nil
 		b.dropTail()
+		b.spare = nil
 		c.send.log = txLog{}
 	}
 	if c.recv.holes.empty() {

@@ -104,6 +104,7 @@ type Conn struct {
 	controller     cc.Controller
 	observer       cc.PacketObserver // controller, if it is one
 	cc             cc.State
+	ackSample      cc.AckSample // what the controller is shown
 	user           []userControl
 	ack2s          []uint32 // numbers of ACKs to confirm
 	wantAckRequest bool

@@ -97,7 +97,8 @@ func (c *Conn) handleExtendedAck(now time.Duration, a *wire.Ack) {
 		return // an older ACK, overtaken
 	}
 	record := s.log.find(largest)
-	sample := cc.AckSample{UpTo: s.buf.una}
+	sample := &c.ackSample
+	*sample = cc.AckSample{UpTo: s.buf.una}
 	delay := time.Duration(a.Delay) * time.Microsecond
 	if largest > x.largest && record != nil {
 		if rtt := now - delay - record.sentAt; rtt > 0 {
@@ -147,7 +148,7 @@ func (c *Conn) handleExtendedAck(now time.Duration, a *wire.Ack) {
 	c.reportLoss(now, &lost, txInFlight, lostSince)
 	if acked > 0 {
 		c.fillState()
-		c.controller.OnAck(c.start.Add(now), &c.cc, &sample)
+		c.controller.OnAck(c.start.Add(now), &c.cc, sample)
 	}
 }
 

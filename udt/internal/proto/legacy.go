@@ -145,7 +145,8 @@ func (c *Conn) legacyNak(now time.Duration, first, end int64, hold time.Duration
 func (c *Conn) legacyAck(now time.Duration, next int64, full bool) {
 	s := &c.send
 	l := &s.legacy
-	sample := cc.AckSample{UpTo: next}
+	sample := &c.ackSample
+	*sample = cc.AckSample{UpTo: next}
 	var lost lossReport
 	if next > s.buf.una {
 		fresh := next-1 > l.high
@@ -168,7 +169,7 @@ func (c *Conn) legacyAck(now time.Duration, next int64, full bool) {
 			rtt := now - latest.sentAt
 			c.rtt.sample(now, rtt)
 			sample.RTT = rtt
-			c.sampleKnee(now, latest, &sample)
+			c.sampleKnee(now, latest, sample)
 		}
 		if r := s.log.find(latest.tx); r != nil {
 			sample.PriorDelivered, sample.TxInFlight = r.delivered, r.inFlight
@@ -194,7 +195,7 @@ func (c *Conn) legacyAck(now time.Duration, next int64, full bool) {
 	c.reportLoss(now, &lost, sample.TxInFlight, int64(sample.LostSince))
 	if sample.Packets > 0 || sample.Interval > 0 || full && next > s.fullAcked {
 		c.fillState()
-		c.controller.OnAck(c.start.Add(now), &c.cc, &sample)
+		c.controller.OnAck(c.start.Add(now), &c.cc, sample)
 	}
 }
 

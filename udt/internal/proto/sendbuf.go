@@ -16,6 +16,8 @@ const (
 	maxRunBytes  = 65507 // largest UDP payload
 	minSendLimit = 1 << 20
 	minUnsent    = 256 << 10
+
+	maxSpareSlabs = 64
 )
 
 // slab is memory for several packets in a row, so that a run of new packets is
@@ -94,8 +96,9 @@ type sendBuffer struct {
 	shortEvery int
 
 	tail     *slab
-	open     bool // packet end-1 may take more bytes
-	reserved bool // a writer owns free room in tail
+	spare    []*slab // without memory, to be used again
+	open     bool    // packet end-1 may take more bytes
+	reserved bool    // a writer owns free room in tail
 }
 
 func newSendBuffer(m Memory, payload int, first int64, limit int) sendBuffer {
@@ -182,7 +185,12 @@ func (s *sendBuffer) newTail(n int) {
 		size = SmallSlab
 	}
 	s.dropTail()
-	s.tail = &slab{mem: s.lender.Slab(size), stride: stride}
+	t := new(slab)
+	if i := len(s.spare) - 1; i >= 0 {
+		t, s.spare = s.spare[i], s.spare[:i]
+	}
+	*t = slab{mem: s.lender.Slab(size), stride: stride}
+	s.tail = t
 	s.tail.slots = min(size, maxRunBytes) / stride
 	s.tail.group = s.tail.slots
 	if s.shortEvery > 0 && size == LargeSlab {
@@ -207,6 +215,9 @@ func (s *sendBuffer) release(t *slab) {
 	if t != s.tail && t.live == 0 && t.pins == 0 && t.mem != nil {
 		s.lender.FreeSlab(t.mem)
 		t.mem = nil
+		if len(s.spare) < maxSpareSlabs {
+			s.spare = append(s.spare, t)
+		}
 	}
 }
 
