@@ -185,9 +185,11 @@ func (s *sendBuffer) newTail(n int) {
 		size = SmallSlab
 	}
 	s.dropTail()
-	t := new(slab)
+	var t *slab
 	if i := len(s.spare) - 1; i >= 0 {
 		t, s.spare = s.spare[i], s.spare[:i]
+	} else {
+		t = new(slab)
 	}
 	*t = slab{mem: s.lender.Slab(size), stride: stride}
 	s.tail = t
