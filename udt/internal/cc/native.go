@@ -39,6 +39,7 @@ type Native struct {
 
 	slowStart  bool
 	lastAck    int64     // up to where slow start has counted
+	upTo       int64     // what the last ACK acknowledged
 	lastUpdate time.Time // when an ACK was last used
 
 	lossSeen      bool    // the next ACK does not raise the rate
@@ -74,8 +75,13 @@ func (n *Native) Init(now time.Time, s *State) {
 	n.publish(s)
 }
 
-// OnAck implements Controller. It uses at most one ACK per 10 ms.
+// OnAck implements Controller. It uses at most one ACK per 10 ms, and towards the
+// reference only those of the receiver, not what its NAKs tell.
 func (n *Native) OnAck(now time.Time, s *State, a *AckSample) {
+	if s.LegacyPeer && a.UpTo <= n.upTo {
+		return
+	}
+	n.upTo = a.UpTo
 	if now.Sub(n.lastUpdate) < syn*time.Microsecond {
 		return
 	}

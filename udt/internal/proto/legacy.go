@@ -115,20 +115,33 @@ func (c *Conn) missed(n int64, p *outPacket, lost *lossReport) {
 }
 
 // legacyNak applies one range of a NAK, clipped to what is outstanding.
-func (c *Conn) legacyNak(now time.Duration, first, end int64, hold time.Duration, lost *lossReport) {
+func (c *Conn) legacyNak(now time.Duration, first, end int64, hold time.Duration, lost *lossReport, sample *cc.AckSample) {
 	s := &c.send
 	l := &s.legacy
+	count := func(p *outPacket) {
+		if c.reached(p) > 0 {
+			sample.Packets++
+			sample.Bytes += int(p.size) + wire.HeaderLen
+		}
+	}
 	for n := max(l.high+1, s.buf.una); n < first; n++ {
-		c.reached(s.buf.packet(n))
+		count(s.buf.packet(n))
 	}
 	if end < s.buf.next && end > l.high {
 		p := s.buf.packet(end)
-		c.reached(p)
+		count(p)
 		if p.sends == 1 {
-			c.rtt.sample(now, now-p.sentAt)
+			sample.RTT = now - p.sentAt
+			c.rtt.sample(now, sample.RTT)
 		}
 		l.high = end
-		c.sampleKnee(now, p, nil)
+		s.deliveredAt = now
+		c.sampleKnee(now, p, sample)
+		if r := s.log.find(p.tx); r != nil {
+			sample.PriorDelivered, sample.TxInFlight = r.delivered, r.inFlight
+			sample.LostSince, sample.AppLimited = int(s.lost-r.lost), r.appLimited
+			s.firstSentAt = r.sentAt
+		}
 	}
 	for n := first; n < end; n++ {
 		p := s.buf.packet(n)

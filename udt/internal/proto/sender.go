@@ -368,6 +368,8 @@ func (c *Conn) handleNak(now time.Duration, body []byte) {
 	c.stats.NaksReceived++
 	hold := min(max(c.rtt.min()*3/4, time.Millisecond), 50*time.Millisecond)
 	var lost lossReport
+	sample := &c.ackSample
+	*sample = cc.AckSample{}
 	list := wire.ParseRanges(body)
 	left := s.buf.next - s.buf.una // nobody misses more than is outstanding
 	for left > 0 {
@@ -397,10 +399,17 @@ func (c *Conn) handleNak(now time.Duration, body []byte) {
 			}
 			continue // counted when the next ACK's counters show it
 		}
-		c.legacyNak(now, first, end, hold, &lost)
+		c.legacyNak(now, first, end, hold, &lost, sample)
 	}
 	if !c.extended {
 		c.legacyEnd(now, &lost)
+		if sample.Packets > 0 || sample.Interval > 0 {
+			// A NAK tells what has arrived as well as an ACK does, and on a path
+			// that loses packets there is a hole most of the time.
+			sample.UpTo = s.buf.una
+			c.fillState()
+			c.controller.OnAck(c.start.Add(now), &c.cc, sample)
+		}
 	}
 }
 
