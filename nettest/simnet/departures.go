@@ -20,8 +20,8 @@ func (q *departures) advance(now time.Duration) int {
 	if !q.started {
 		q.started, q.first, q.now = true, now, now
 	}
-	for q.times.len() > 0 && q.times.front() <= now {
-		q.integrate(q.times.front())
+	for q.times.len() > 0 && *q.times.front() <= now {
+		q.integrate(*q.times.front())
 		q.times.pop()
 	}
 	q.integrate(now)

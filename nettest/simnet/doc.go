@@ -1,6 +1,7 @@
 // Package simnet is a simulated network of hosts that exchange UDP datagrams.
-// It has a rate, delay, jitter, loss, burst loss, reordering, duplication,
-// corruption, an MTU and a queue for each direction between two hosts.
+// It has a rate (or two in turn), delay, jitter, loss, burst loss, reordering,
+// duplication, corruption, an MTU and a queue for each direction between two
+// hosts.
 //
 // A [Network] takes the place of the kernel: [Network.Listen] gives a [Conn],
 // which is a [net.PacketConn]. Programs that take a net.PacketConn can then be

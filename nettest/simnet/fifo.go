@@ -9,8 +9,9 @@ type fifo[T any] struct {
 
 func (q *fifo[T]) len() int { return q.n }
 
-// front returns the oldest element; the queue must not be empty.
-func (q *fifo[T]) front() T { return q.ring[q.head] }
+// front returns the oldest element, until it is removed or another is added;
+// the queue must not be empty.
+func (q *fifo[T]) front() *T { return &q.ring[q.head] }
 
 func (q *fifo[T]) push(v T) {
 	if q.n == len(q.ring) {

@@ -19,9 +19,9 @@ const (
 // The zero Link is perfect: everything arrives at once, in order.
 //
 // They act in this order: Down, MTU, Burst, Loss, Queue, Rate, Delay and
-// Jitter, Reorder, Duplicate, Corrupt. Random loss is before the queue: what
-// is lost takes no room and no time. A change of a Link applies to datagrams
-// sent after it; those on the way arrive as they would have.
+// Jitter, Reorder, Coalesce, Duplicate, Corrupt. Random loss is before the
+// queue: what is lost takes no room and no time. A change of a Link applies to
+// datagrams sent after it; those on the way arrive as they would have.
 //
 // Probabilities are from 0 to 1. Values out of range are clamped to it, and
 // negative numbers elsewhere mean zero.
@@ -29,6 +29,9 @@ type Link struct {
 	// Rate is in bits per second of IP packets, which are payloads plus
 	// [Overhead]. Zero is infinite.
 	Rate int64
+
+	// Alternate makes the rate switch between two values.
+	Alternate Alternate
 
 	// Delay is the propagation time, after the last bit is sent.
 	Delay time.Duration
@@ -44,6 +47,11 @@ type Link struct {
 
 	// Burst is loss that comes in runs.
 	Burst Burst
+
+	// Coalesce makes datagrams arrive together, as behind a network card that
+	// interrupts once for several: arrivals are put off to the next multiple
+	// of it. It makes simulations of fast links faster. Zero is none.
+	Coalesce time.Duration
 
 	// Reorder is the probability that a datagram takes ReorderDelay longer
 	// and may be overtaken meanwhile.
@@ -74,6 +82,40 @@ type Link struct {
 	Down bool
 }
 
+// Alternate is a rate that switches back and forth at known times, as on mobile
+// links. Unlike a change of the Link it also concerns what waits in the queue,
+// which is sent at the rate of the moment.
+type Alternate struct {
+	// Rate is that of every other period, in bits per second as Link.Rate,
+	// which is that of the first period and of the time before.
+	Rate int64
+
+	// Every is the length of a period. Zero is for ever: no Alternate.
+	Every time.Duration
+
+	// Start is the beginning of the first period, counted from the time at
+	// which the [Network] was made (for a [Shaper], as all its times).
+	Start time.Duration
+}
+
+// at returns the rate of the link at the time t and when it changes.
+func (l *Link) at(t time.Duration) (rate int64, until time.Duration) {
+	a := &l.Alternate
+	switch since := t - a.Start; {
+	case a.Every <= 0:
+		return l.Rate, math.MaxInt64
+	case since < a.Every:
+		return l.Rate, a.Start + a.Every
+	default:
+		n := since / a.Every
+		until = a.Start + (n+1)*a.Every
+		if n%2 == 1 {
+			return a.Rate, until
+		}
+		return l.Rate, until
+	}
+}
+
 // Burst is a loss process with two states, known as the Gilbert model.
 // Everything sent in the bad state is lost. In the long run Enter/(Enter+Leave)
 // of the datagrams are lost, in runs of 1/Leave on average.
@@ -95,10 +137,11 @@ func (l Link) clamped() Link {
 		}
 		*p = min(max(*p, 0), 1)
 	}
-	for _, d := range []*time.Duration{&l.Delay, &l.Jitter, &l.ReorderDelay} {
+	for _, d := range []*time.Duration{&l.Delay, &l.Jitter, &l.ReorderDelay, &l.Coalesce} {
 		*d = max(*d, 0)
 	}
 	l.Rate = max(l.Rate, 0)
+	l.Alternate.Rate = max(l.Alternate.Rate, 0)
 	l.Queue = max(l.Queue, 0)
 	if l.MTU <= 0 || l.MTU > maxPacket {
 		l.MTU = maxPacket

@@ -51,6 +51,32 @@ func TestRateDoesNotDrift(t *testing.T) {
 	})
 }
 
+func TestAlternateRateIsThatOfTheMoment(t *testing.T) {
+	// 12000 bits take 12 ms at 1 Mbit/s and 120 ms at 0.1 Mbit/s. The link is
+	// fast until 30 ms, slow until 50 ms, fast again until 70 ms and so on: the
+	// third one sends 6000 bits in 6 ms, 2000 in 20 ms and the rest in 4 ms.
+	l := Link{Rate: 1e6, Alternate: Alternate{Rate: 1e5, Every: 20 * time.Millisecond, Start: 10 * time.Millisecond}}
+	run(t, Config{Default: l}, func(t *testing.T, b *bed) {
+		var at []time.Duration
+		for _, a := range b.burst(4, 1472) {
+			at = append(at, a.at)
+		}
+		require.Equal(t, []time.Duration{12 * time.Millisecond, 24 * time.Millisecond, 54 * time.Millisecond, 66 * time.Millisecond}, at)
+	})
+}
+
+func TestCoalescePutsArrivalsTogether(t *testing.T) {
+	l := Link{Rate: 1e6, Delay: time.Second, Coalesce: 30 * time.Millisecond}
+	run(t, Config{Default: l}, func(t *testing.T, b *bed) {
+		var at []time.Duration
+		for _, a := range b.burst(4, 1472) {
+			at = append(at, a.at)
+		}
+		// From 1.012 s on, 12 ms apart, in steps of 30 ms.
+		require.Equal(t, []time.Duration{1020 * time.Millisecond, 1050 * time.Millisecond, 1050 * time.Millisecond, 1050 * time.Millisecond}, at)
+	})
+}
+
 func TestJitterIsBoundedAndKeepsOrder(t *testing.T) {
 	const delay, jitter = 50 * time.Millisecond, 20 * time.Millisecond
 	run(t, Config{Seed: 1, Default: Link{Delay: delay, Jitter: jitter}}, func(t *testing.T, b *bed) {
@@ -214,6 +240,7 @@ func TestQueueDropsTheTail(t *testing.T) {
 		time.Sleep(time.Second) // room for one
 		b.send(5, 1000-Overhead)
 		b.send(6, 1000-Overhead)
+		require.Equal(t, 3, b.net.LinkStats(hostA, hostB).Queue)
 		require.Equal(t, []int{0, 1, 2, 5}, numbers(b.drain()))
 		st := b.settled()
 		require.Equal(t, uint64(3), st.QueueDrops)

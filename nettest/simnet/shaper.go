@@ -100,8 +100,9 @@ func (s *Shaper) Arrived(size int, v Verdict) {
 
 // Stats returns the counts so far. The time now is as for [Shaper.Offer].
 func (s *Shaper) Stats(now time.Duration) Stats {
-	s.queue.advance(now)
+	waiting := s.queue.advance(now)
 	st := s.stats
+	st.Queue = waiting
 	st.MaxQueue = s.queue.most
 	st.MeanQueue = s.queue.mean()
 	return st
@@ -146,12 +147,21 @@ func (s *Shaper) transmit(now time.Duration, size int) time.Duration {
 	if s.free <= now {
 		s.free, s.remainder = now, 0
 	}
-	if s.link.Rate > 0 {
-		// At most 65535*8*1e9 < 2^50 plus a remainder less than the
-		// rate, so there is no overflow below 2^62 bits per second.
-		work := int64(size+Overhead)*8*int64(time.Second) + s.remainder
-		s.free += time.Duration(work / s.link.Rate)
-		s.remainder = work % s.link.Rate
+	// At most 65535*8*1e9 < 2^50 plus a remainder less than the rate, so there
+	// is no overflow below 2^62 bits per second.
+	work := int64(size+Overhead)*8*int64(time.Second) + s.remainder
+	s.remainder = 0
+	for {
+		rate, until := s.link.at(s.free)
+		if rate == 0 {
+			break
+		}
+		if end := s.free + time.Duration(work/rate); end <= until {
+			s.free, s.remainder = end, work%rate
+			break
+		}
+		work -= rate * int64(until-s.free)
+		s.free = until
 	}
 	if s.free > now {
 		s.queue.push(s.free)
@@ -174,6 +184,10 @@ func (s *Shaper) propagate(sent time.Duration, size int) Copy {
 		at += s.link.ReorderDelay
 	} else {
 		s.last = at
+	}
+	if s.link.Coalesce > 0 {
+		at += s.link.Coalesce - 1
+		at -= at % s.link.Coalesce
 	}
 	c := Copy{At: at, Flip: -1}
 	if size > 0 && s.chance(s.link.Corrupt) {

@@ -23,6 +23,10 @@ type Stats struct {
 	Corrupted  uint64 // copies with a flipped bit
 	Reordered  uint64 // copies that were held back
 
+	// Queue is the number of datagrams that wait for a link now, with the one
+	// being sent. For a network it is the sum over its links.
+	Queue int
+
 	// MaxQueue is the greatest number of datagrams that waited for a link
 	// at once, with the one being sent.
 	MaxQueue int
@@ -76,6 +80,7 @@ func (s *Stats) add(o Stats) {
 	s.Duplicated += o.Duplicated
 	s.Corrupted += o.Corrupted
 	s.Reordered += o.Reordered
+	s.Queue += o.Queue
 	s.MaxQueue = max(s.MaxQueue, o.MaxQueue)
 	s.MeanQueue += o.MeanQueue
 }

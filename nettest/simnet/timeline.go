@@ -7,7 +7,12 @@ import "time"
 // for a [Shaper]. The zero Timeline is empty and ready to use. It is not safe
 // for concurrent use.
 type Timeline[T any] struct {
-	heap []event[T] // binary: the parent of i is (i-1)/2
+	// Most values come in order of time, being on their way over one busy
+	// link: they need no heap.
+	inOrder fifo[event[T]]
+	last    time.Duration // time of the last value in inOrder
+
+	heap []event[T] // the others; binary: the parent of i is (i-1)/2
 	seq  uint64
 }
 
@@ -22,20 +27,39 @@ func (e *event[T]) before(o *event[T]) bool {
 }
 
 // Len returns the number of values.
-func (t *Timeline[T]) Len() int { return len(t.heap) }
+func (t *Timeline[T]) Len() int { return t.inOrder.len() + len(t.heap) }
 
 // Next returns the time of the earliest value; ok is false if there is none.
 func (t *Timeline[T]) Next() (at time.Duration, ok bool) {
-	if len(t.heap) == 0 {
+	e := t.first()
+	if e == nil {
 		return 0, false
 	}
-	return t.heap[0].at, true
+	return e.at, true
+}
+
+// first returns the earliest event, or nil.
+func (t *Timeline[T]) first() *event[T] {
+	switch {
+	case t.inOrder.len() == 0 && len(t.heap) == 0:
+		return nil
+	case t.inOrder.len() == 0:
+		return &t.heap[0]
+	case len(t.heap) == 0 || t.inOrder.front().before(&t.heap[0]):
+		return t.inOrder.front()
+	}
+	return &t.heap[0]
 }
 
 // Push adds a value that is due at the given time.
 func (t *Timeline[T]) Push(at time.Duration, v T) {
 	t.seq++
 	e := event[T]{at, t.seq, v}
+	if t.inOrder.len() == 0 || at >= t.last {
+		t.inOrder.push(e)
+		t.last = at
+		return
+	}
 	t.heap = append(t.heap, e)
 	i := len(t.heap) - 1
 	for i > 0 {
@@ -52,10 +76,15 @@ func (t *Timeline[T]) Push(at time.Duration, v T) {
 // Pop removes and returns the earliest value if it is due at the time now;
 // ok is false if none is.
 func (t *Timeline[T]) Pop(now time.Duration) (v T, ok bool) {
-	if len(t.heap) == 0 || t.heap[0].at > now {
+	first := t.first()
+	if first == nil || first.at > now {
 		return v, false
 	}
-	v = t.heap[0].value
+	v = first.value
+	if t.inOrder.len() > 0 && first == t.inOrder.front() {
+		t.inOrder.pop()
+		return v, true
+	}
 	last := len(t.heap) - 1
 	e := t.heap[last]
 	t.heap[last] = event[T]{}

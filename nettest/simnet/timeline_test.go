@@ -51,7 +51,7 @@ func TestFIFOGrowsAndWraps(t *testing.T) {
 			in++
 		}
 		for range 5 {
-			require.Equal(t, out, q.front())
+			require.Equal(t, out, *q.front())
 			require.Equal(t, out, q.pop())
 			out++
 		}
