@@ -15,7 +15,7 @@ const (
 	maxAckDelay   = 10 * time.Millisecond
 	minAckDelay   = time.Millisecond
 	minAckEvery   = 2
-	maxAckEvery   = 64
+	maxAckEvery   = 128
 )
 
 // sentAck is a numbered ACK that may be confirmed by an ACK2.

@@ -118,7 +118,8 @@ func (c *Conn) resizeSendBuffer() {
 		return
 	}
 	b := &c.send.buf
-	b.burst = int(min(max(float64(rate)*0.020, minUnsent), float64(c.cfg.SendBuffer)))
+	wait := min(max(rtt/2, minUnsentTime), maxUnsentTime)
+	b.burst = int(min(max(float64(rate)*wait.Seconds(), minUnsent), float64(c.cfg.SendBuffer)))
 	if want := int(min(4*float64(rate)*rtt.Seconds(), float64(c.cfg.SendBuffer))); want > b.limit {
 		c.growSendBuffer(want)
 	}
