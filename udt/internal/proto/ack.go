@@ -15,7 +15,8 @@ const (
 	maxAckDelay   = 10 * time.Millisecond
 	minAckDelay   = time.Millisecond
 	minAckEvery   = 2
-	maxAckEvery   = 128
+	maxAckEvery   = 64
+	fastAckEvery  = 128 // where the round trip is under a millisecond: each ACK wakes the peer
 )
 
 // sentAck is a numbered ACK that may be confirmed by an ACK2.
@@ -63,7 +64,11 @@ func (c *Conn) ackPoint() int64 { return min(c.recv.next, c.edge()) }
 func (c *Conn) ackEvery() int {
 	rate, _ := c.recv.rate.estimates(c.now)
 	perRTT := int(float64(rate) * c.rtt.rtt().Seconds())
-	return min(max(perRTT/4, minAckEvery), maxAckEvery)
+	most := maxAckEvery
+	if c.rtt.min() != 0 && c.rtt.min() < time.Millisecond {
+		most = fastAckEvery
+	}
+	return min(max(perRTT/4, minAckEvery), most)
 }
 
 // ackData decides what a batch of data makes due.
@@ -72,7 +77,7 @@ func (c *Conn) ackData(now time.Duration, b batchState) {
 	a.packets += b.packets
 	a.bytes += b.bytes
 	if c.extended {
-		if b.gap || b.duplicate || a.packets >= maxAckEvery || a.bytes >= c.ackEvery()*c.payload {
+		if b.gap || b.duplicate || a.packets >= fastAckEvery || a.bytes >= c.ackEvery()*c.payload {
 			a.now = true
 		} else if a.due == 0 {
 			a.due = now + min(max(c.rtt.rtt()/4, minAckDelay), maxAckDelay)
