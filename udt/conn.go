@@ -43,11 +43,12 @@ type Conn struct {
 	core *proto.Conn
 
 	// Roles: whoever sets one owns the matching part until it clears it.
-	reading bool // in-order bytes not yet consumed
-	writing bool // uncommitted slots
-	sending bool // headers of committed slots, socket writes
-	looping bool // a loop goroutine runs, or is about to
-	copying bool // the reader copies out of buffers
+	reading bool   // in-order bytes not yet consumed
+	writing bool   // uncommitted slots
+	sending bool   // headers of committed slots, socket writes
+	looping bool   // a loop goroutine runs, or is about to
+	run     func() // loop, once it was needed
+	copying bool   // the reader copies out of buffers
 
 	rdata, rturn  sync.Cond  // the reader waits for data; others for its role
 	wspace, wturn sync.Cond  // the writer waits for room; others for its role

@@ -100,7 +100,10 @@ func (c *Conn) kickLocked() {
 		return
 	}
 	c.looping = true
-	go c.loop()
+	if c.run == nil {
+		c.run = c.loop // once: a method value is an allocation
+	}
+	go c.run()
 }
 
 // loop sends until the core has nothing more that is due, or somebody else sends,

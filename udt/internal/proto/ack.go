@@ -16,7 +16,7 @@ const (
 	minAckDelay   = time.Millisecond
 	minAckEvery   = 2
 	maxAckEvery   = 64
-	fastAckEvery  = 128 // where the round trip is under a millisecond: each ACK wakes the peer
+	fastAckEvery  = 256 // where the round trip is under a millisecond: each ACK wakes the peer
 )
 
 // sentAck is a numbered ACK that may be confirmed by an ACK2.
