@@ -217,7 +217,7 @@ func (c *Conn) appendExtendedAck(now time.Duration, b []byte, next, edge int64) 
 		Clock:     uint32(a.largestAt / time.Microsecond),
 	}
 	number := uint32(0)
-	if a.update || !a.anySent || now-a.lastNumbered >= syncPeriod {
+	if a.update || now-a.lastNumbered >= syncPeriod {
 		number = c.numberAck(now, next, edge)
 	} else {
 		c.noteAck(next, edge)
@@ -228,6 +228,26 @@ func (c *Conn) appendExtendedAck(now time.Duration, b []byte, next, edge int64) 
 		b = c.appendMissing(b, room)
 	}
 	return b
+}
+
+// piggyback adds an ACK that waits for its time to a batch of data, if both leave
+// in one system call: only the last datagram of a segmented send may be smaller.
+// An exchange of messages then needs no ACKs of their own.
+func (c *Conn) piggyback(now time.Duration, out *Batch) {
+	const size = wire.HeaderLen + wire.ExtendedAckLen
+	a := &c.recv.acks
+	if !c.extended || a.due == 0 || out.controls > 0 || len(out.Runs) != 1 || !c.recv.holes.empty() || !out.room(size) {
+		return
+	}
+	run := out.Runs[0]
+	switch single := len(run.B) <= run.Segment; {
+	case single && len(run.B) <= size:
+		a.now = true
+		out.endFirst(c.appendAck(now, out.begin()))
+	case run.Segment >= size && len(run.B)%run.Segment == 0 || single:
+		a.now = true
+		out.endLast(c.appendAck(now, out.begin()))
+	}
 }
 
 // numberAck gives a full ACK its number and remembers it. Numbers are
@@ -245,7 +265,7 @@ func (c *Conn) numberAck(now time.Duration, next, edge int64) uint32 {
 		a.at = (a.at + 1) % ackHistory
 	}
 	a.unopened = a.unopened || a.update
-	a.anySent, a.update = true, false
+	a.update = false
 	a.lastNumbered = now
 	c.noteAck(next, edge)
 	a.repeat = 0
@@ -269,6 +289,7 @@ func (c *Conn) noteAck(next, edge int64) {
 	if next > a.next {
 		a.repeats = 0
 	}
+	a.anySent = true
 	a.next, a.edge = max(a.next, next), max(a.edge, edge)
 	c.recv.window.promised = max(c.recv.window.promised, edge)
 	c.stats.AcksSent++

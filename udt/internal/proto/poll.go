@@ -48,6 +48,7 @@ func (c *Conn) Poll(now time.Time, out *Batch, controlOnly bool) bool {
 				if out.record.n > 0 {
 					out.record.inFlight = c.inFlight()
 					c.send.log.push(out.record)
+					c.piggyback(t, out)
 				}
 			}
 			if out.Empty() {
