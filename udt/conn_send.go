@@ -173,15 +173,18 @@ func (c *Conn) dueLocked(now time.Time) {
 
 // handle applies datagrams that have been read from the socket, wakes whom they
 // concern, and sends what they make due: one batch, without waiting. Share is the
-// connection's part of the socket's buffer. It reports whether a call that waited
-// for data got some.
-func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref, share int) (woke bool) {
+// connection's part of the socket's buffer. It reports how often a call that waited
+// for data has got some, zero if none did now.
+func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref, share int) (woke int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handling = true
 	c.core.SetSocketBuffer(share)
 	c.core.Handle(now, b, segment, owner)
-	woke = c.rwait && c.core.Readable()
+	if c.rwait && c.core.Readable() {
+		c.woken++
+		woke = c.woken
+	}
 	c.noteLocked()
 	c.transmitLocked(1, false)
 	c.handling = false

@@ -154,8 +154,8 @@ func (e *Endpoint) Stats() EndpointStats {
 }
 
 // dispatch cuts what was read into runs of packets for the same connection. It
-// reports whether a call that waited for data got some.
-func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) (woke bool) {
+// reports what deliver did for the last of them.
+func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) (woke int) {
 	b := blk.buf[:r.N]
 	segment := max(r.Segment, 1)
 	for len(b) > 0 {
@@ -182,15 +182,15 @@ func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) (woke b
 const holdBytes = 32 << 10
 
 // deliver hands a run of packets to the connection they are for, and reports
-// whether a call that waited for data got some.
-func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id uint32, r udpio.Received) (woke bool) {
+// how often a call that waited for its data has got some, zero if none did now.
+func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id uint32, r udpio.Received) (woke int) {
 	if id == 0 {
 		for len(b) > 0 {
 			p := b[:min(segment, len(b))]
 			b = b[len(p):]
 			e.handleUnaddressed(now, p, r)
 		}
-		return false
+		return 0
 	}
 	c, buried := e.demux.lookup(id, r.From)
 	switch {
@@ -211,7 +211,7 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 			e.handleForeign(p, r.From)
 		}
 	}
-	return false
+	return 0
 }
 
 // handleForeign takes a datagram that belongs to no connection.

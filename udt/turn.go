@@ -11,6 +11,10 @@ import (
 // to two of it pass.
 const takeover = time.Millisecond
 
+// lendAfter is how often a call must have waited for data on a connection before
+// the next one may read the socket itself: a short one is over before that pays.
+const lendAfter = 3
+
 // A readerTurn is the right to read an endpoint's socket. Usually a goroutine
 // has it, which hands out what arrives. But where a call waits for data of the
 // endpoint's only connection, that call had better read the socket itself: waking
@@ -153,7 +157,7 @@ func (e *Endpoint) read() {
 		if !ok {
 			return
 		}
-		if woke && e.turn.able && e.demux.len() == 1 {
+		if woke >= lendAfter && e.turn.able && e.demux.len() == 1 {
 			e.turn.pass()
 			return
 		}
@@ -161,8 +165,9 @@ func (e *Endpoint) read() {
 }
 
 // receive reads the socket once. It reports whether a call that waited for data
-// got some. If not ok the socket is closed and the turn given up.
-func (e *Endpoint) receive(b *block) (woke, ok bool) {
+// got some: how often this has happened on that connection. If not ok the socket is
+// closed and the turn given up.
+func (e *Endpoint) receive(b *block) (woke int, ok bool) {
 	r, err := e.sock.Recv(b.buf[:])
 	if err == nil {
 		woke = e.dispatch(time.Now(), b, r)
@@ -173,14 +178,14 @@ func (e *Endpoint) receive(b *block) (woke, ok bool) {
 	}
 	if refused, ok := err.(*udpio.RefusedError); ok {
 		e.handleRefused(refused)
-		return false, true
+		return 0, true
 	}
 	if err == udpio.ErrInterrupted {
-		return false, true
+		return 0, true
 	}
 	e.turn.end()
 	e.Close()
-	return false, false
+	return 0, false
 }
 
 // waitOnLocked waits on cond, one of c's, until it is broadcast; or, if nobody reads

@@ -15,6 +15,7 @@ const (
 	maxAckDelay   = 10 * time.Millisecond
 	minAckDelay   = time.Millisecond
 	minAckEvery   = 2
+	youngPackets  = 8 // a connection that has received no more may end after one exchange
 	maxAckEvery   = 64
 	fastAckEvery  = 256 // where the round trip is under a millisecond: each ACK wakes the peer
 )
@@ -232,11 +233,15 @@ func (c *Conn) appendExtendedAck(now time.Duration, b []byte, next, edge int64) 
 
 // piggyback adds an ACK that waits for its time to a batch of data, if both leave
 // in one system call: only the last datagram of a segmented send may be smaller.
-// An exchange of messages then needs no ACKs of their own.
+// An exchange of messages then needs no ACKs of their own; a fast one does not
+// acknowledge each, unless it has just begun and may be short.
 func (c *Conn) piggyback(now time.Duration, out *Batch) {
 	const size = wire.HeaderLen + wire.ExtendedAckLen
 	a := &c.recv.acks
-	if !c.extended || a.due == 0 || out.controls > 0 || len(out.Runs) != 1 || !c.recv.holes.empty() || !out.room(size) {
+	if !c.extended || a.due == 0 || now-a.lastFull < minAckDelay && c.recv.arrivals.largest > youngPackets {
+		return
+	}
+	if out.controls > 0 || len(out.Runs) != 1 || !c.recv.holes.empty() || !out.room(size) {
 		return
 	}
 	run := out.Runs[0]

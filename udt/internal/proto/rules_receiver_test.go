@@ -62,7 +62,7 @@ func TestNumberedAckPerSyncPeriod(t *testing.T) {
 	l := newLone(t, true)
 	numbered, all := 0, 0
 	l.now = l.now.Add(syncPeriod) // short connections number none
-	for range 100 { // 100 ms
+	for range 100 {               // 100 ms
 		l.data(1456, span64(int64(l.tx), int64(l.tx)+2)...)
 		l.handle(wire.TypeKeepAlive, wire.KeepAliveAckRequest, nil)
 		for _, p := range ofType(l.poll(), wire.TypeAck) {
