@@ -56,6 +56,7 @@ type Conn struct {
 	rwait, wwait  bool       // somebody waits on rdata, wspace
 	leads         *sync.Cond // what a call waits for that reads the socket, nil if none
 	answering     bool       // something was read since the last Write
+	commits       int        // counts what writers have added
 	woken         int        // how often the reader of the socket has woken a Read
 	handling      bool       // the reader of the socket applies packets
 	wneed         int        // message mode: room the writer waits for

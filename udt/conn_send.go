@@ -113,6 +113,7 @@ func (c *Conn) loop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for !c.sending {
+		c.gatherLocked()
 		c.transmitLocked(loopBatches, true)
 		if now := time.Now(); c.sending || now.Before(c.pausedTill) || !c.core.Due(now) {
 			break
@@ -123,6 +124,18 @@ func (c *Conn) loop() {
 	}
 	c.looping = false
 	c.freeLocked()
+}
+
+// gatherLocked lets a writer of small pieces get ahead while it keeps adding to
+// what is less than half a batch: a system call for every few packets costs more
+// than looking again.
+func (c *Conn) gatherLocked() {
+	for seen := c.commits - 1; seen != c.commits && !c.sending && c.core.Few(); {
+		seen = c.commits
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
 }
 
 // armLocked makes the timer fire at t, or leaves it if it fires before.

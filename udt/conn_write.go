@@ -90,6 +90,7 @@ func (c *Conn) committedLocked(now time.Time) {
 	if c.sending {
 		return // its holder finds what was added
 	}
+	c.commits++
 	answer := c.answering
 	c.answering = false
 	if c.core.Inline(now, answer) {
