@@ -75,7 +75,6 @@ var contenders = []*Contender{
 	udtCTCP,
 	udtCubic,
 	udtBBR,
-	udtFathom,
 	udtLEDBAT,
 	udtNoOffload,
 	udtPortable,

@@ -8,7 +8,6 @@ var (
 	udtCTCP   = controlled("udt-ctcp", "the draft's TCP-like controller", udt.NewCTCP)
 	udtCubic  = controlled("udt-cubic", "CUBIC with HyStart++", udt.NewCubic)
 	udtBBR    = controlled("udt-bbr", "BBRv3 as drafted", udt.NewBBR)
-	udtFathom = controlled("udt-fathom", "the path model made for UDT", udt.NewFathom)
 	udtLEDBAT = controlled("udt-ledbat", "LEDBAT++, which yields", udt.NewLEDBAT)
 )
 

@@ -27,7 +27,7 @@ var idle = &Work{
 			j.Settle = 3
 		}
 		if j.Watch == 0 {
-			j.Watch = 10
+			j.Watch = 40 // two keep-alive periods
 		}
 		j.OnePort = true
 	},
