@@ -28,8 +28,13 @@ type systemSocket struct {
 	fallbacks atomic.Uint64
 	handoff   handoff
 
-	// sendmsg is the system call. Tests replace it before the first Send.
+	// alone is set if the system cannot send several messages in a call.
+	alone atomic.Bool
+
+	// sendmsg and sendmmsg are the system calls. Tests replace them before the
+	// first Send.
 	sendmsg       messageCall
+	sendmmsg      manyCall
 	transmissions sync.Pool // of *transmission
 
 	recv receiver // reader goroutine only
@@ -59,7 +64,7 @@ func newSystemSocket(conn *net.UDPConn, o Options) (Socket, error) {
 		conn.Close()
 		return nil, err
 	}
-	s := &systemSocket{conn: conn, raw: raw, local: addrPort(conn.LocalAddr()), sendmsg: sendmsg}
+	s := &systemSocket{conn: conn, raw: raw, local: addrPort(conn.LocalAddr()), sendmsg: sendmsg, sendmmsg: sendmmsg}
 	if a := conn.RemoteAddr(); a != nil {
 		s.remote = addrPort(a)
 	}
@@ -67,7 +72,7 @@ func newSystemSocket(conn *net.UDPConn, o Options) (Socket, error) {
 		conn.Close()
 		return nil, err
 	}
-	s.transmissions.New = func() any { return newTransmission(s.sendmsg) }
+	s.transmissions.New = func() any { return newTransmission(s.sendmsg, s.sendmmsg) }
 	s.recv.init(s)
 	return s, nil
 }
@@ -165,10 +170,10 @@ func (s *systemSocket) Info() Info {
 		TransientErrors:       s.transient.Load(),
 		SegmentationFallbacks: s.fallbacks.Load(),
 		Interruptible:         true,
-		MaxRun:                1,
+		MaxRun:                maxSegments,
 	}
-	if info.GSO {
-		info.MaxRun = maxSegments
+	if !info.GSO && s.alone.Load() {
+		info.MaxRun = 1
 	}
 	info.RecvBuffer, info.SendBuffer = bufferSizes(s.raw)
 	return info
