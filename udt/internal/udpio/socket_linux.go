@@ -185,12 +185,14 @@ func (s *systemSocket) SyscallConn() (syscall.RawConn, error) { return s.conn.Sy
 // Close implements Socket.
 func (s *systemSocket) Close() error { return s.conn.Close() }
 
+// sendmsg and recvmsg are only called with MSG_DONTWAIT. The scheduler is not told of
+// calls that never wait: that would cost more, and might give the processor away.
 func sendmsg(fd uintptr, m *unix.Msghdr, flags int) (int, unix.Errno) {
-	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(m)), uintptr(flags))
+	n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(m)), uintptr(flags))
 	return int(n), errno
 }
 
 func recvmsg(fd uintptr, m *unix.Msghdr, flags int) (int, unix.Errno) {
-	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(m)), uintptr(flags))
+	n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(m)), uintptr(flags))
 	return int(n), errno
 }
