@@ -16,8 +16,8 @@ import (
 // A systemSocket is a UDP socket of Linux, used by sendmsg and recvmsg directly: the
 // calls of package net cannot gather, and wait for each other.
 type systemSocket struct {
-	conn   *net.UDPConn
-	raw    syscall.RawConn // of conn
+	conn   *descriptor
+	raw    syscall.RawConn // conn; tests put themselves between
 	local  netip.AddrPort
 	remote netip.AddrPort // invalid if not connected
 	form   addressForm
@@ -59,19 +59,15 @@ const (
 )
 
 func newSystemSocket(conn *net.UDPConn, o Options) (Socket, error) {
-	raw, err := conn.SyscallConn()
+	d, err := newDescriptor(conn)
 	if err != nil {
-		conn.Close()
 		return nil, err
 	}
-	s := &systemSocket{conn: conn, raw: raw, local: addrPort(conn.LocalAddr()), sendmsg: sendmsg, sendmmsg: sendmmsg}
+	s := &systemSocket{conn: d, raw: d, local: addrPort(conn.LocalAddr()), sendmsg: sendmsg, sendmmsg: sendmmsg}
 	if a := conn.RemoteAddr(); a != nil {
 		s.remote = addrPort(a)
 	}
-	if err := raw.Control(func(fd uintptr) { s.configure(int(fd), o) }); err != nil {
-		conn.Close()
-		return nil, err
-	}
+	s.configure(d.fd, o)
 	s.transmissions.New = func() any { return newTransmission(s.sendmsg, s.sendmmsg) }
 	s.recv.init(s)
 	return s, nil
@@ -180,7 +176,7 @@ func (s *systemSocket) Info() Info {
 }
 
 // SyscallConn implements Socket.
-func (s *systemSocket) SyscallConn() (syscall.RawConn, error) { return s.conn.SyscallConn() }
+func (s *systemSocket) SyscallConn() (syscall.RawConn, error) { return sharedDescriptor{s.conn}, nil }
 
 // Close implements Socket.
 func (s *systemSocket) Close() error { return s.conn.Close() }
