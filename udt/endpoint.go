@@ -54,9 +54,10 @@ type endpointCounts struct {
 	unknown, malformed, foreign, refused, wrongSource atomic.Uint64
 }
 
-// NewEndpoint makes an endpoint of pc, which it takes over and closes. If pc is a
-// *net.UDPConn, the endpoint uses the system's batching and offload; any other
-// net.PacketConn is used through its interface and must have UDP addresses.
+// NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
+// more. If pc is a *net.UDPConn, the endpoint uses the system's batching and offload;
+// any other net.PacketConn is used through its interface, must have UDP addresses,
+// and is closed with the endpoint. On Linux an endpoint holds two file descriptors.
 func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
 	if pc == nil {
 		return nil, opError("listen", nil, nil, configError("no PacketConn"))
