@@ -64,6 +64,7 @@ type Conn struct {
 	rdead, wdead  deadline
 	timer         *time.Timer
 	timerAt       time.Time     // when timer fires, zero if it is not armed
+	polled        time.Time     // when the core was polled last
 	pausedTill    time.Time     // the system had no buffers: send nothing before
 	closed        bool          // by Close or Abort
 	readClosed    bool          // by CloseRead

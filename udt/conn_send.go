@@ -43,6 +43,7 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 	b := batches.Get().(*proto.Batch)
 	for {
 		now := time.Now()
+		c.polled = now
 		if now.Before(c.pausedTill) {
 			c.sending = false
 			c.armLocked(c.pausedTill)

@@ -218,7 +218,7 @@ func (c *Conn) appendExtendedAck(now time.Duration, b []byte, next, edge int64) 
 		Clock:     uint32(a.largestAt / time.Microsecond),
 	}
 	number := uint32(0)
-	if a.update || now-a.lastNumbered >= syncPeriod {
+	if a.update || next > a.next && now-a.lastNumbered >= syncPeriod {
 		number = c.numberAck(now, next, edge)
 	} else {
 		c.noteAck(next, edge)
