@@ -53,6 +53,7 @@ func (l kcpListener) Accept() (net.Conn, error) {
 }
 
 func tuneKCP(c *kcp.UDPSession, o Options) net.Conn {
+	//lint:ignore SA1019 kcp-go offers no other way to a stream of bytes
 	c.SetStreamMode(true)
 	c.SetNoDelay(1, 10, 2, 1)
 	c.SetWindowSize(max(kcpWindow, o.SendBuffer/kcpPacket), max(kcpWindow, o.RecvBuffer/kcpPacket))

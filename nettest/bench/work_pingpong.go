@@ -94,8 +94,8 @@ func exchangeDial(ctx context.Context, dial DialFunc, j *Job) (*Result, error) {
 	}
 	took := make([]time.Duration, 0, 1<<20)
 	s := begin()
-	for last := s.start; time.Since(s.start).Seconds() < j.Seconds; {
-		last = time.Now()
+	for time.Since(s.start).Seconds() < j.Seconds {
+		last := time.Now()
 		if err := exchange(len(took)); err != nil {
 			return nil, fmt.Errorf("exchange %d: %w", len(took), err)
 		}

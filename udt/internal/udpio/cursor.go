@@ -24,9 +24,3 @@ func (c *cursor) peek() []byte {
 
 // advance moves past the datagram d, which peek returned.
 func (c *cursor) advance(d []byte) { c.offset += len(d) }
-
-// last reports whether nothing follows the datagram d, which peek returned.
-func (c cursor) last(d []byte) bool {
-	c.advance(d)
-	return c.peek() == nil
-}
