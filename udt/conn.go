@@ -218,7 +218,9 @@ func (c *Conn) waitLocked() {
 // awaitCopyLocked waits until the reader has copied, which never blocks.
 func (c *Conn) awaitCopyLocked() {
 	for c.copying {
+		c.waiters++
 		c.changed.Wait()
+		c.waiters--
 	}
 }
 

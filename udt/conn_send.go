@@ -15,6 +15,9 @@ import (
 // loopBatches is after how many batches a loop gives other goroutines a turn.
 const loopBatches = 16
 
+// gatherLooks bounds how often a loop looks whether a writer has added more.
+const gatherLooks = 16
+
 // noBufferPause is how long a connection waits after the system had no buffers.
 const noBufferPause = time.Millisecond
 
@@ -88,6 +91,7 @@ func (c *Conn) sendFailedLocked(now time.Time, err error) bool {
 		c.pausedTill = now.Add(noBufferPause)
 		return true
 	case errors.Is(err, net.ErrClosed):
+		c.awaitCopyLocked()
 		c.core.Abort(now, wire.ReasonEndpoint)
 		c.core.Fail(net.ErrClosed)
 		return false
@@ -131,7 +135,11 @@ func (c *Conn) loop() {
 // what is less than half a batch: a system call for every few packets costs more
 // than looking again.
 func (c *Conn) gatherLocked() {
-	for seen := c.commits - 1; seen != c.commits && !c.sending && c.core.Few(); {
+	seen := c.commits - 1
+	for range gatherLooks {
+		if seen == c.commits || c.sending || !c.core.Few() {
+			return
+		}
 		seen = c.commits
 		c.mu.Unlock()
 		runtime.Gosched()

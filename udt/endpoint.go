@@ -37,6 +37,7 @@ type Endpoint struct {
 	foreign atomic.Pointer[func(b []byte, from netip.AddrPort)]
 	done    chan struct{} // closed when the socket is no longer read
 	retired atomic.Bool   // a connection has ended: closeIfIdle is due
+	calls   atomic.Bool   // the reader calls functions of the user
 	counts  endpointCounts
 
 	// mu guards what follows; it may be taken before Conn.mu, never after.
@@ -112,6 +113,7 @@ func (e *Endpoint) OnForeignPacket(f func(b []byte, from netip.AddrPort)) {
 		e.foreign.Store(nil)
 		return
 	}
+	e.calls.Store(true)
 	e.foreign.Store(&f)
 }
 
@@ -340,6 +342,7 @@ func (e *Endpoint) Close() error {
 func (c *Conn) endpointClosed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.awaitCopyLocked()
 	c.core.Abort(time.Now(), wire.ReasonEndpoint)
 	c.transmitLocked(1, false)
 	c.core.Fail(net.ErrClosed)

@@ -23,6 +23,9 @@ const lendAfter = 3
 // goroutine ends when it has delivered something to such a call, whose next wait
 // takes the turn. If there is none in time, a goroutine takes over again.
 //
+// Functions of the user, which may take locks that he holds across such a call, keep
+// the goroutine.
+//
 // The turn is free only while the timer is armed, or before the first call.
 type readerTurn struct {
 	e    *Endpoint
@@ -51,7 +54,7 @@ func (e *Endpoint) startReader() {
 func (t *readerTurn) take(c *Conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.taken || t.ended || !t.able {
+	if t.taken || t.ended || !t.able || t.e.calls.Load() {
 		return false
 	}
 	t.taken, t.leader, t.used = true, c, true
@@ -157,7 +160,7 @@ func (e *Endpoint) read() {
 		if !ok {
 			return
 		}
-		if woke >= lendAfter && e.turn.able && e.demux.len() == 1 {
+		if woke >= lendAfter && e.turn.able && !e.calls.Load() && e.demux.len() == 1 {
 			e.turn.pass()
 			return
 		}
@@ -206,13 +209,22 @@ func (c *Conn) waitOnLocked(cond *sync.Cond) {
 	// There will be another wait soon, but not on a connection that is over; and
 	// a listener waits for the next one.
 	over := c.conclude.id != 0 && (c.closed || c.core.ReadErr() != nil)
+	others := c.waiters + c.readersLocked() - 1 // this call is one of them
 	switch {
 	case !ok:
-	case !over && e.demux.len() <= 1:
+	case !over && others <= 0 && e.demux.len() <= 1:
 		e.turn.pass()
 	default:
 		e.turn.handOver()
 	}
+}
+
+// readersLocked is how many calls wait for data: at most one does.
+func (c *Conn) readersLocked() int {
+	if c.rwait {
+		return 1
+	}
+	return 0
 }
 
 // wakeLocked wakes those who wait on cond, one of c's. A call that reads the

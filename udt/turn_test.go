@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"testing"
@@ -131,4 +132,16 @@ func TestSocketIsReadWithoutACall(t *testing.T) {
 		return turn.taken && turn.leader == nil
 	}, 10*time.Second, time.Millisecond)
 	exchange(t, c)
+}
+
+// A function of the user is called by a goroutine, never by a call that may hold
+// what the function waits for.
+func TestFunctionsOfTheUserKeepTheReader(t *testing.T) {
+	c := echoPair(t)
+	defer c.Close()
+	c.endpoint.OnForeignPacket(func([]byte, netip.AddrPort) {})
+	for range 100 {
+		exchange(t, c)
+	}
+	require.False(t, c.endpoint.turn.take(c))
 }

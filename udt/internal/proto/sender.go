@@ -330,6 +330,7 @@ func (c *Conn) Sent(now time.Time, out *Batch, n int) {
 	if missing := out.packets - kept; missing > 0 {
 		s.stopped = StopSocket
 		s.txNext -= int64(missing)
+		s.pacer.next -= time.Duration(missing) * c.period()
 		c.stats.PacketsSent -= uint64(missing)
 		s.log.unsend(missing)
 		resent := min(kept, len(out.resent))

@@ -135,6 +135,7 @@ func (d *descriptor) Close() error {
 	d.closed = true
 	d.mu.Unlock()
 	_ = d.wait.Close()
+	_ = unix.Shutdown(d.fd, unix.SHUT_RDWR) // ends the waits for room, which keep the port
 	return os.NewSyscallError("close", unix.Close(d.fd))
 }
 
