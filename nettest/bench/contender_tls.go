@@ -23,7 +23,7 @@ var tlsOverTCP = &Contender{
 		if err != nil {
 			return nil, err
 		}
-		return tls.NewListener(l, config), nil
+		return eagerListener{tls.NewListener(l, config)}, nil
 	},
 	Dial: func(ctx context.Context, addr string, o Options) (net.Conn, error) {
 		c, err := dialTCP(ctx, addr, o)
@@ -37,6 +37,18 @@ var tlsOverTCP = &Contender{
 		}
 		return t, nil
 	},
+}
+
+// An eagerListener begins the handshake of a connection when it is accepted, as a
+// work that dials all its connections before it uses them needs.
+type eagerListener struct{ net.Listener }
+
+func (l eagerListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		go c.(*tls.Conn).Handshake() // its error is that of the first Read
+	}
+	return c, err
 }
 
 // alpn is the application protocol of the contenders with TLS.
