@@ -61,8 +61,12 @@ const (
 	StopSocket // the system took no more
 )
 
-// inFlight is how many packets are on their way.
+// inFlight is how many packets are on their way: none once everything that was sent
+// is acknowledged or given up, although no later transmission has told so.
 func (c *Conn) inFlight() int {
+	if c.send.buf.una == c.send.buf.next {
+		return 0
+	}
 	if c.extended {
 		return int(c.send.txNext - 1 - c.send.extended.largest)
 	}
