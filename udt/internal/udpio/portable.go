@@ -243,3 +243,9 @@ func (s *systemSocket) SyscallConn() (syscall.RawConn, error) { return s.conn.Sy
 
 // Close implements Socket.
 func (s *systemSocket) Close() error { return s.conn.Close() }
+
+// last reports whether nothing follows the datagram d, which peek returned.
+func (c cursor) last(d []byte) bool {
+	c.advance(d)
+	return c.peek() == nil
+}
