@@ -223,7 +223,7 @@ func (c *Conn) appendExtendedAck(now time.Duration, b []byte, next, edge int64) 
 	} else {
 		c.noteAck(next, edge)
 	}
-	room := min(wire.MaxAckRanges, (c.mss-wire.DataOverhead-48)/wire.MaxRangeLen)
+	room := min(wire.MaxAckRanges, (c.payload-48)/wire.MaxRangeLen)
 	b = body.Append(c.appendHeader(b, wire.TypeAck, 0, number))
 	if room > 0 {
 		b = c.appendMissing(b, room)

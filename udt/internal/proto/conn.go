@@ -31,6 +31,9 @@ type Config struct {
 	SendBuffer int // bytes
 	RecvBuffer int // bytes
 
+	Tag         int // optional: bytes by which protection lengthens every packet
+	MaxInFlight int // optional: packets, above the controller's window
+
 	SocketBuffer int   // optional: what the socket's receive buffer holds, bytes
 	MaxBandwidth int64 // optional: bytes per second
 
@@ -49,6 +52,9 @@ type Config struct {
 	Memory     Memory
 	Rand       Rand
 }
+
+// payload is what fits packets of size mss.
+func (c *Config) payload(mss int) int { return mss - wire.DataOverhead - c.Tag }
 
 // phase is where a connection is in its life.
 type phase uint8
@@ -83,6 +89,7 @@ type Conn struct {
 	server     bool
 	rendezvous bool
 	extended   bool // the peer showed our marker
+	protected  bool // packets are sealed on their way
 	heardData  bool // a packet other than a handshake came
 
 	mss        int // negotiated
@@ -119,7 +126,7 @@ func newConn(now time.Time, cfg *Config) *Conn {
 	}
 	c.observer, _ = cfg.Controller.(cc.PacketObserver)
 	c.mss = cfg.MSS
-	c.payload = cfg.MSS - wire.DataOverhead
+	c.payload = cfg.payload(cfg.MSS)
 	c.recv.payload = c.payload
 	c.recv.full = c.payload
 	c.recv.window.limit = min(cfg.FlowWindow, legacyFlowWindow)
@@ -173,7 +180,7 @@ func NewServer(now time.Time, cfg *Config, a *Acceptance) *Conn {
 func (c *Conn) open(now time.Duration, peer *wire.Handshake) {
 	c.peerID = peer.SocketID
 	c.mss = min(c.cfg.MSS, int(min(peer.MSS, MaxMSS)))
-	c.payload = c.mss - wire.DataOverhead
+	c.payload = c.cfg.payload(c.mss)
 	c.peerWindow = int(max(peer.FlowWindow, minWindow))
 	c.recv.full = c.payload
 
@@ -215,7 +222,7 @@ func (c *Conn) at(now time.Time) time.Duration {
 	return c.now
 }
 
-func (c *Conn) datagramSize() int { return wire.HeaderLen + c.payload }
+func (c *Conn) datagramSize() int { return wire.HeaderLen + c.payload + c.cfg.Tag }
 
 // appendHeader appends the header of a control packet to the peer.
 func (c *Conn) appendHeader(b []byte, t wire.Type, ext uint16, info uint32) []byte {
@@ -236,18 +243,30 @@ func (c *Conn) Handle(now time.Time, b []byte, segment int, owner Ref) {
 			p = b[:segment]
 		}
 		b = b[len(p):]
-		if len(p) < wire.HeaderLen {
-			c.stats.Malformed++
-			continue
-		}
-		if c.phase == phaseConnecting {
-			c.handleConnecting(t, p)
-			continue
-		}
-		c.handleOpen(t, p, owner)
+		c.handlePacket(t, p, owner)
 	}
 	if c.phase != phaseConnecting {
 		c.endBatch(t)
+	}
+}
+
+// HandleOpened is Handle for packets that were taken out of their protection.
+func (c *Conn) HandleOpened(now time.Time, packets [][]byte, owner Ref) {
+	t := c.at(now)
+	for _, p := range packets {
+		c.handlePacket(t, p, owner)
+	}
+	c.endBatch(t)
+}
+
+func (c *Conn) handlePacket(now time.Duration, p []byte, owner Ref) {
+	switch {
+	case len(p) < wire.HeaderLen:
+		c.stats.Malformed++
+	case c.phase == phaseConnecting:
+		c.handleConnecting(now, p)
+	default:
+		c.handleOpen(now, p, owner)
 	}
 }
 
@@ -293,6 +312,10 @@ func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
 	case wire.TypeDropRequest:
 		c.handleDropRequest(now, body)
 	case wire.TypeUser:
+		if c.protected && head.Ext >= wire.FirstOwnExt {
+			c.handleOwnControl(head, body)
+			return
+		}
 		c.handleControl(now, head, body)
 	case wire.TypeCongestionWarning, wire.TypeError:
 		// No lasting effect in the reference either (udt4.md, 4.6 and 4.8).

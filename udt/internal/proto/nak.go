@@ -122,7 +122,7 @@ func (c *Conn) appendNak(now time.Duration, b []byte) []byte {
 	r := &c.recv
 	s := &r.naks
 	ranges := 0
-	limit := min(maxNakRanges, (c.mss-wire.DataOverhead)/wire.MaxRangeLen)
+	limit := min(maxNakRanges, c.payload/wire.MaxRangeLen)
 	delay := c.nakDelay()
 	keep := s.fresh[:0]
 	var pending span

@@ -50,6 +50,9 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 	h := wire.ParseData(b)
 	payload := b[wire.HeaderLen:]
 	c.stats.PacketsReceived++
+	if c.protected {
+		h.Time = c.protectedTransmission(h.Message)
+	}
 	if len(payload) > r.payload {
 		c.stats.Malformed++
 		return

@@ -97,6 +97,9 @@ func (c *Conn) congestionWindow() int {
 	if c.send.probe.stalled {
 		return stallWindow
 	}
+	if limit := c.cfg.MaxInFlight; limit > 0 {
+		return max(min(c.cc.Window, limit), stallWindow)
+	}
 	return max(c.cc.Window, stallWindow)
 }
 
@@ -196,16 +199,18 @@ func (c *Conn) batchPackets() int {
 // transmit accounts for one data packet leaving at now and writes its header.
 func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
 	s := &c.send
-	stamp := uint32(now / time.Microsecond)
-	if c.extended {
-		stamp = uint32(s.txNext)
-	}
 	h := wire.Data{
 		Number: wire.Number(n), Boundary: p.boundary, Ordered: p.flags&packetOrdered != 0,
-		Message: p.message, Time: stamp, Dest: c.peerID,
+		Message: p.message, Time: uint32(now / time.Microsecond), Dest: c.peerID,
+	}
+	switch {
+	case c.protected:
+		h.Message = uint32(s.txNext) // see protectedTransmission
+	case c.extended:
+		h.Time = uint32(s.txNext)
 	}
 	h.Put(p.slab.slot(int(p.slot)))
-	size := wire.HeaderLen + int(p.size)
+	size := wire.HeaderLen + int(p.size) + c.cfg.Tag
 	if s.buf.una == s.buf.next && p.sends == 0 {
 		s.outstandingSince, s.busySince = now, now
 	}

@@ -31,6 +31,13 @@ const (
 	TypeUser              Type = 0x7FFF
 )
 
+// Extended types of user-defined packets from FirstOwnExt on are ours, and used on
+// protected connections only (security design, section 3).
+const (
+	FirstOwnExt      = 0xFF00
+	ExtHandshakeDone = 0xFF07
+)
+
 // Boundary tells which part of a message a data packet carries.
 type Boundary uint8
 

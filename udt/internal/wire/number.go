@@ -29,6 +29,13 @@ func Unwrap32(near int64, num uint32) int64 {
 	return near + int64(int32(num-uint32(near)))
 }
 
+// UnwrapMessage returns the value nearest to near whose low bits, as many as a
+// message number has, are num.
+func UnwrapMessage(near int64, num uint32) int64 {
+	diff := int32((num-uint32(near))<<3) >> 3
+	return near + int64(diff)
+}
+
 // NextMessage returns the message number that follows m.
 func NextMessage(m uint32) uint32 {
 	if m >= MaxMessage {
