@@ -42,6 +42,7 @@ const (
 	defaultKeepAlivePeriod  = 20 * time.Second
 	defaultLinger           = 180 * time.Second
 	defaultBacklog          = 128
+	minProtectedMSS         = 576
 
 	minBuffer     = 16 << 10
 	maxBuffer     = 1 << 30
@@ -130,6 +131,10 @@ type Config struct {
 	// short: it costs up to a quarter of a core.
 	DisableFineTimer bool
 
+	// Security turns on protected mode. Nil means plain UDT, which only keeps
+	// attackers out who see none of its packets.
+	Security *Security
+
 	// Logger receives connection events at level Debug. Nil means none.
 	Logger *slog.Logger
 
@@ -177,6 +182,12 @@ func (c *Config) check() error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := c.Security.check(); err != nil {
+		return err
+	}
+	if c.Security.on() && (c.DisableExtensions || c.MSS != 0 && c.MSS < minProtectedMSS) {
+		return configError("Security needs the extensions, and an MSS of at least %d", minProtectedMSS)
 	}
 	if c.MaxBandwidth < 0 {
 		return configError("MaxBandwidth is %d, must not be negative", c.MaxBandwidth)

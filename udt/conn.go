@@ -37,6 +37,8 @@ type Conn struct {
 	// peer belongs to the holder of the sending role.
 	peer *udpio.Peer
 
+	guard *guard // of a protected connection, else nil
+
 	// mu guards what follows. It is held for arithmetic only: never across a
 	// copy of payload, a system call or a wait.
 	mu   sync.Mutex

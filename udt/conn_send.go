@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/udtgo/udtgo/udt/internal/protect"
 	"github.com/udtgo/udtgo/udt/internal/proto"
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 	"github.com/udtgo/udtgo/udt/internal/wire"
@@ -62,14 +63,15 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 			break
 		}
 		n--
+		if c.guard != nil {
+			c.guard.paceLocked(c.core)
+		}
 		if !c.core.Poll(now, b, false) {
 			c.sending = false
 			c.armLocked(c.core.Next())
 			break
 		}
-		c.mu.Unlock()
-		sent, err := c.endpoint.sock.Send(c.peer, b.Runs, wait)
-		c.mu.Lock()
+		sent, err := c.sendLocked(b, wait)
 		c.core.Sent(now, b, sent)
 		if err != nil && !c.sendFailedLocked(now, err) {
 			c.sending = false
@@ -78,6 +80,25 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 	}
 	batches.Put(b)
 	c.noteLocked()
+}
+
+// sendLocked gives b to the socket, sealed if the connection is protected, with mu
+// given up meanwhile.
+func (c *Conn) sendLocked(b *proto.Batch, wait bool) (sent int, err error) {
+	if c.guard == nil {
+		c.mu.Unlock()
+		defer c.mu.Lock()
+		return c.endpoint.sock.Send(c.peer, b.Runs, wait)
+	}
+	peer := c.peer
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	s := sealedBatches.Get().(*sealedBatch)
+	defer sealedBatches.Put(s)
+	if err := c.guard.seal(s, b.Runs); err != nil {
+		return 0, err
+	}
+	return c.endpoint.sock.Send(peer, s.runs, wait)
 }
 
 // sendFailedLocked deals with what the socket did not take and reports whether
@@ -90,6 +111,9 @@ func (c *Conn) sendFailedLocked(now time.Time, err error) bool {
 	case errors.Is(err, udpio.ErrNoBuffers):
 		c.pausedTill = now.Add(noBufferPause)
 		return true
+	case errors.Is(err, protect.ErrKeyLimit):
+		c.core.Fail(ErrKeyLimit)
+		return false
 	case errors.Is(err, net.ErrClosed):
 		c.awaitCopyLocked()
 		c.core.Abort(now, wire.ReasonEndpoint)
@@ -198,11 +222,23 @@ func (c *Conn) dueLocked(now time.Time) {
 // connection's part of the socket's buffer. It reports how often a call that waited
 // for data has got some, zero if none did now.
 func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref, share int) (woke int) {
+	var opened [][]byte
+	var err error
+	if c.guard != nil {
+		opened, err = c.guard.open(now, b, segment)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handling = true
 	c.core.SetSocketBuffer(share)
-	c.core.Handle(now, b, segment, owner)
+	if c.guard == nil {
+		c.core.Handle(now, b, segment, owner)
+	} else {
+		c.core.HandleOpened(now, opened, owner)
+		if err != nil {
+			c.core.Fail(&securityError{ErrAuth, err})
+		}
+	}
 	if c.rwait && c.core.Readable() {
 		c.woken++
 		woke = c.woken

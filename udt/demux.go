@@ -16,6 +16,7 @@ const (
 	maxGraves     = 16384
 	graveInterval = 100 * time.Millisecond
 	maxRefusals   = 64
+	maxHalfOpen   = 1024 // exchanges of one listener
 )
 
 // acceptKey is the conclusion that made a connection: the same one again is not
@@ -47,23 +48,29 @@ type refusal struct {
 // demux finds the connection that a packet is for. It has a lock of its own,
 // taken once per run of packets and held for look-ups only, after any other lock.
 type demux struct {
-	mu       sync.Mutex
-	conns    map[uint32]*Conn
-	accepted map[acceptKey]*Conn
-	meeting  map[netip.AddrPort]*Conn // rendezvous, by the other side's address
-	graves   map[uint32]*grave
-	dead     map[acceptKey]*grave
-	order    []*grave // by age
-	refused  [maxRefusals]refusal
-	refusals int           // ever
-	openTill time.Time     // a peer that may not know of an end speaks until then
-	empty    chan struct{} // closed when conns becomes empty; nil if nobody waits
+	mu        sync.Mutex
+	conns     map[uint32]*Conn
+	accepted  map[acceptKey]*Conn
+	meeting   map[netip.AddrPort]*Conn     // rendezvous, by the other side's address
+	exchanges map[uint32]*exchange         // that open protected connections
+	halfOpen  map[acceptKey]*exchange      // of these, a listener's
+	meetings  map[netip.AddrPort]*exchange // of these, of a rendezvous
+	graves    map[uint32]*grave
+	dead      map[acceptKey]*grave
+	order     []*grave // by age
+	refused   [maxRefusals]refusal
+	refusals  int           // ever
+	openTill  time.Time     // a peer that may not know of an end speaks until then
+	empty     chan struct{} // closed when conns becomes empty; nil if nobody waits
 }
 
 func (d *demux) init() {
 	d.conns = make(map[uint32]*Conn)
 	d.accepted = make(map[acceptKey]*Conn)
 	d.meeting = make(map[netip.AddrPort]*Conn)
+	d.exchanges = make(map[uint32]*exchange)
+	d.halfOpen = make(map[acceptKey]*exchange)
+	d.meetings = make(map[netip.AddrPort]*exchange)
 	d.graves = make(map[uint32]*grave)
 	d.dead = make(map[acceptKey]*grave)
 }
@@ -77,7 +84,7 @@ func (d *demux) len() int {
 func (d *demux) known(id uint32) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.conns[id] != nil || d.graves[id] != nil
+	return d.conns[id] != nil || d.graves[id] != nil || d.exchanges[id] != nil
 }
 
 func (d *demux) add(c *Conn) {
@@ -94,12 +101,103 @@ func (d *demux) add(c *Conn) {
 func (d *demux) meet(c *Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.meeting[c.addr] != nil {
+	if d.meeting[c.addr] != nil || d.meetings[c.addr] != nil {
 		return false
 	}
 	d.meeting[c.addr] = c
 	d.conns[c.id] = c
 	return true
+}
+
+// meetExchange is meet for a rendezvous in protected mode.
+func (d *demux) meetExchange(x *exchange) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.meeting[x.addr] != nil || d.meetings[x.addr] != nil {
+		return false
+	}
+	d.meetings[x.addr] = x
+	d.exchanges[x.id] = x
+	return true
+}
+
+// addExchange adds an exchange. It reports whether there was none, nor a connection,
+// of the same conclusion, and whether there is room for one more of a listener's.
+func (d *demux) addExchange(x *exchange) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x.key.id != 0 {
+		if d.halfOpen[x.key] != nil || d.accepted[x.key] != nil || len(d.halfOpen) >= maxHalfOpen {
+			return false
+		}
+		d.halfOpen[x.key] = x
+	}
+	d.exchanges[x.id] = x
+	return true
+}
+
+func (d *demux) removeExchange(x *exchange) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.removeExchangeLocked(x)
+}
+
+func (d *demux) removeExchangeLocked(x *exchange) {
+	if d.exchanges[x.id] == x {
+		delete(d.exchanges, x.id)
+	}
+	if x.key.id != 0 && d.halfOpen[x.key] == x {
+		delete(d.halfOpen, x.key)
+	}
+	if d.meetings[x.addr] == x {
+		delete(d.meetings, x.addr)
+	}
+}
+
+// opened puts the connection that x has opened in its place.
+func (d *demux) opened(x *exchange, c *Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.removeExchangeLocked(x)
+	d.conns[c.id] = c
+	if c.conclude.id != 0 {
+		d.accepted[c.conclude] = c
+	}
+	if x.meeting {
+		d.meeting[c.addr] = c
+	}
+}
+
+// exchange returns the exchange with the given ID with from.
+func (d *demux) exchange(id uint32, from netip.AddrPort) *exchange {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.exchanges[id]; x != nil && x.addr == from {
+		return x
+	}
+	return nil
+}
+
+// exchangesRefused notes that the port at addr is closed.
+func (d *demux) exchangesRefused(addr netip.AddrPort) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, x := range d.exchanges {
+		if x.addr == addr && x.key.id == 0 {
+			x.refused.Add(1)
+		}
+	}
+}
+
+// exchangeOf returns what a handshake without our ID is for: the exchange that a
+// conclusion has begun, or a rendezvous with from.
+func (d *demux) exchangeOf(k acceptKey) *exchange {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.halfOpen[k]; x != nil {
+		return x
+	}
+	return d.meetings[k.from]
 }
 
 // rendezvous returns the connection that makes, or made, a rendezvous with from.

@@ -61,6 +61,8 @@ type Dialer struct {
 
 	// Config configures the connection. Nil means the zero Config.
 	Config *Config
+
+	host string // as it was dialed, for the verification of a certificate
 }
 
 // Dial is DialContext with the background context.
@@ -86,6 +88,11 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (*Conn, erro
 	defer cancel()
 	if _, err := udpNetwork(network); err != nil {
 		return nil, d.opError(netip.AddrPort{}, err)
+	}
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		named := *d
+		named.host = host
+		d = &named
 	}
 	addrs, err := resolve(ctx, d.Resolver, network, address, false)
 	if err != nil {
@@ -276,8 +283,11 @@ func (d *Dialer) dialAddr(ctx context.Context, network string, laddr, raddr neti
 			return nil, d.opError(raddr, err)
 		}
 		own = true
+		if config.Security.on() {
+			e.startReader() // no call waits for the socket during the exchange
+		}
 	}
-	c, err := e.dial(ctx, raddr, config, d.Rendezvous, nil)
+	c, err := e.dial(ctx, raddr, config, d.host, d.Rendezvous, nil)
 	if own {
 		e.release()
 	}
@@ -333,7 +343,12 @@ func (e *Endpoint) Dial(ctx context.Context, raddr netip.AddrPort, config *Confi
 }
 
 // dial makes one connection, for owner unless that is nil.
-func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Config, rendezvous bool, owner *PacketConn) (*Conn, error) {
+func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Config, host string, rendezvous bool, owner *PacketConn) (*Conn, error) {
+	if config.Security.on() {
+		if c, err := e.dialProtected(ctx, raddr, config, host, rendezvous, owner); c != nil || err != nil {
+			return c, err
+		}
+	}
 	local := e.localFor(raddr)
 	now := time.Now()
 	e.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/secure"
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
@@ -39,11 +40,12 @@ type Endpoint struct {
 	retired atomic.Bool   // a connection has ended: closeIfIdle is due
 	calls   atomic.Bool   // the reader calls functions of the user
 	counts  endpointCounts
+	leave   chan struct{} // bounds the TLS work for clients at a time
 
 	// mu guards what follows; it may be taken before Conn.mu, never after.
 	mu       sync.Mutex
 	random   *mathrand.ChaCha8
-	cookies  *proto.CookieJar
+	cookies  *secure.Jar
 	listener *Listener
 	dialing  int  // dials and packet connections that keep an owned endpoint open
 	closing  bool // no new connections
@@ -76,7 +78,8 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 	now := time.Now()
 	e := &Endpoint{
 		sock: sock, owned: owned, started: now, logger: logger, done: make(chan struct{}),
-		cookies: proto.NewCookieJar(now, func(b []byte) { rand.Read(b) }),
+		cookies: secure.NewJar(now, sock.LocalAddr().Port(), func(b []byte) { rand.Read(b) }),
+		leave:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	var seed [32]byte
 	rand.Read(seed[:])
@@ -208,10 +211,15 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 	case buried != nil:
 		e.answerFromGrave(now, buried, b, segment)
 	default:
+		x := e.demux.exchange(id, r.From)
 		for len(b) > 0 {
 			p := b[:min(segment, len(b))]
 			b = b[len(p):]
-			e.handleForeign(p, r.From)
+			if x != nil {
+				x.deliver(now, p)
+			} else {
+				e.handleForeign(p, r.From)
+			}
 		}
 	}
 	return 0
@@ -241,6 +249,7 @@ func (e *Endpoint) send(p *udpio.Peer, b []byte) {
 // that address.
 func (e *Endpoint) handleRefused(r *udpio.RefusedError) {
 	now := time.Now()
+	e.demux.exchangesRefused(r.Addr)
 	for _, c := range e.demux.at(r.Addr) {
 		if len(r.Request) >= wire.HeaderLen+wire.HandshakeLen &&
 			binary.BigEndian.Uint32(r.Request[wire.HeaderLen+24:]) != c.id {
@@ -254,7 +263,7 @@ func (e *Endpoint) handleRefused(r *udpio.RefusedError) {
 	}
 }
 
-// newID draws the socket ID of a new connection; mu must be held.
+// newIDLocked draws the socket ID of a new connection; mu must be held.
 func (e *Endpoint) newIDLocked() uint32 {
 	for {
 		if id := uint32(e.random.Uint64()) & wire.NumberMask; id != 0 && !e.demux.known(id) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/secure"
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
@@ -32,6 +33,11 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 		c.handle(now, b, len(b), nil, e.share.buffer)
 		return
 	}
+	key := acceptKey{r.From, body.SocketID, body.Number}
+	if x := e.demux.exchangeOf(key); x != nil && body.Request <= 0 {
+		x.deliver(now, b)
+		return
+	}
 	e.mu.Lock()
 	l := e.listener
 	if l == nil || e.closing || body.SocketID == 0 {
@@ -40,23 +46,40 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 		return
 	}
 	if body.Request == wire.RequestInduction {
-		body.Cookie = e.cookies.Cookie(now, r.From, &body)
+		cookie, token := e.cookies.Make(now, r.From, &body)
 		e.mu.Unlock()
-		e.replyCookie(now, l, head, &body, r)
+		body.Cookie = cookie
+		e.replyCookie(now, l, head, &body, token, r)
 		return
 	}
-	valid := body.Request == wire.RequestConclusion && e.cookies.Valid(now, r.From, &body)
+	valid := body.Request == wire.RequestConclusion
+	secured := wire.IsSecure(b)
+	if secured {
+		she, err := wire.ParseSecure(b[wire.SecureOffset:])
+		valid = valid && err == nil && e.cookies.Valid(now, r.From, &body, she.Token)
+	} else {
+		valid = valid && e.cookies.ValidCookie(now, r.From, &body)
+	}
 	e.mu.Unlock()
 	if !valid {
 		e.counts.malformed.Add(1)
 		return
 	}
-	e.accept(now, l, head, &body, r)
+	if secured {
+		e.acceptProtected(now, l, key, head, &body, b, r)
+		return
+	}
+	e.accept(now, l, key, head, &body, r)
 }
 
 // replyCookie answers a request with a cookie and keeps nothing. The answer is no
 // larger than the request.
-func (e *Endpoint) replyCookie(now time.Time, l *Listener, head wire.Control, body *wire.Handshake, r udpio.Received) {
+func (e *Endpoint) replyCookie(now time.Time, l *Listener, head wire.Control, body *wire.Handshake, token [8]byte, r udpio.Received) {
+	if l.config.Security.on() {
+		a := l.config.Security.advert()
+		a.Token = token
+		body.PeerIP = a.Bytes()
+	}
 	reply := wire.Control{Type: wire.TypeHandshake, Dest: body.SocketID}
 	if wire.Marker(head.Info).Is(wire.MarkerClient) && !l.config.DisableExtensions {
 		reply.Info = uint32(wire.MarkerServer | wire.CapExtendedAck)
@@ -99,8 +122,7 @@ func (e *Endpoint) refuse(l *Listener, head wire.Control, body *wire.Handshake, 
 }
 
 // accept takes a conclusion with a valid cookie.
-func (e *Endpoint) accept(now time.Time, l *Listener, head wire.Control, body *wire.Handshake, r udpio.Received) {
-	key := acceptKey{r.From, body.SocketID, body.Number}
+func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.Control, body *wire.Handshake, r udpio.Received) {
 	if c, over := e.demux.concluded(key, now); c != nil || over {
 		if c != nil {
 			c.mu.Lock()
@@ -114,6 +136,7 @@ func (e *Endpoint) accept(now time.Time, l *Listener, head wire.Control, body *w
 	switch {
 	case body.Version != wire.Version, body.Type != l.socketType(),
 		body.MSS < proto.MinMSS, int32(body.FlowWindow) < 1, body.Number&^wire.NumberMask != 0:
+	case l.config.Security.required():
 	case e.demux.wasRefused(key, now):
 		e.refuse(l, head, body, r)
 		return
@@ -127,6 +150,90 @@ func (e *Endpoint) accept(now time.Time, l *Listener, head wire.Control, body *w
 	e.log("connection refused", r.From)
 	e.demux.refuse(key, now)
 	e.refuse(l, head, body, r)
+}
+
+// acceptProtected takes the first datagram of a client that begins a TLS handshake,
+// with valid cookie and token, or a late copy of one.
+func (e *Endpoint) acceptProtected(now time.Time, l *Listener, key acceptKey, head wire.Control, body *wire.Handshake, b []byte, r udpio.Received) {
+	if c, over := e.demux.concluded(key, now); c != nil || over {
+		if c != nil && c.guard != nil {
+			c.guard.exchange.late(b)
+		}
+		return
+	}
+	info := PeerInfo{RemoteAddr: r.From, Mode: l.config.Mode, MSS: int(body.MSS), FlowWindow: int(body.FlowWindow)}
+	switch {
+	case !l.config.Security.on():
+		e.counts.malformed.Add(1) // it was not asked to
+		return
+	case e.demux.wasRefused(key, now), body.Type != l.socketType(), !l.reserve():
+	case l.config.AcceptPeer != nil && l.config.AcceptPeer(info) != nil:
+		l.unreserve()
+	default:
+		if !e.exchangeWith(l, key, b, r) {
+			l.unreserve()
+		}
+		return
+	}
+	e.log("connection refused", r.From)
+	e.demux.refuse(key, now)
+	e.refuse(l, head, body, r)
+}
+
+// exchangeWith starts the TLS handshake with a client, whose place in the backlog is
+// reserved. It reports whether there is room for one more.
+func (e *Endpoint) exchangeWith(l *Listener, key acceptKey, first []byte, r udpio.Received) bool {
+	local := e.sock.LocalAddr()
+	if r.Local.IsValid() {
+		local = netip.AddrPortFrom(r.Local, local.Port())
+	}
+	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		return false
+	}
+	c := newConn(e, e.newIDLocked(), l.config.Mode, local, r.From)
+	c.conclude = key
+	c.packet.owner = l.packets
+	core := l.config.core(r.From, false)
+	e.completeLocked(&core, c, &l.config)
+	e.mu.Unlock()
+	x := e.newExchange(c.id, local, r.From)
+	x.key = key
+	if !e.demux.addExchange(x) {
+		return false
+	}
+	sc := e.secureConfig(&core, l.config.Security, local, r.From)
+	sc.TLS = l.tls
+	sc.Advert = l.config.Security.advert()
+	first = append([]byte(nil), first...)
+	go x.serve(l, c, &core, &sc, first)
+	return true
+}
+
+// serve runs a client's TLS handshake and gives the connection to the listener.
+func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Config, first []byte) {
+	e := x.endpoint
+	e.leave <- struct{}{}
+	machine, err := secure.NewServer(time.Now(), sc, first)
+	<-e.leave
+	if err == nil {
+		x.mu.Lock()
+		x.machine = machine
+		x.mu.Unlock()
+		if err = x.run(context.Background(), e.leave); err == nil {
+			err = e.openProtected(x, c, core, &l.config)
+		}
+	}
+	if err != nil {
+		e.demux.removeExchange(x)
+		x.release()
+		l.unreserve()
+		e.log("secure handshake failed: "+err.Error(), x.addr)
+		return
+	}
+	e.log("connection accepted", x.addr)
+	l.offer(c)
 }
 
 // admit makes the connection. Its place in the backlog is reserved.

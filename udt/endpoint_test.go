@@ -398,7 +398,7 @@ func TestCookies(t *testing.T) {
 	}
 }
 
-// A conclusion that asks for something impossible is refused, whatever its cookie.
+// A client that asks for something impossible is refused.
 func TestImpossibleConclusionsAreRefused(t *testing.T) {
 	for name, change := range map[string]func(h *wire.Handshake){
 		"version":     func(h *wire.Handshake) { h.Version = 5 },
@@ -412,9 +412,12 @@ func TestImpossibleConclusionsAreRefused(t *testing.T) {
 			inLab(t, wan, func(l *lab) {
 				e := l.listen(addrB, nil).Endpoint()
 				r := l.raw(addrA, addrB)
-				h := r.request(77)
+				h := hello(77)
 				change(&h)
 				answer, ok := r.handshake(h)
+				require.True(l, ok, "no cookie")
+				h.Request, h.Cookie = wire.RequestConclusion, answer.Cookie
+				answer, ok = r.handshake(h)
 				require.True(l, ok)
 				require.Equal(l, wire.RequestRefused, answer.Request)
 				require.Zero(l, e.Stats().Connections)

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/secure"
 )
 
 // Causes of errors. The methods of this package return them inside a
@@ -39,6 +40,25 @@ var (
 
 	// ErrProtocol means that the peer broke the protocol.
 	ErrProtocol error = &cause{text: "protocol error"}
+
+	// ErrPeerNotSecure means that the peer does not speak protected mode, which
+	// Security.Policy requires.
+	ErrPeerNotSecure error = &cause{text: "peer does not offer protected mode", is: []error{ErrRefused, syscall.ECONNREFUSED}}
+
+	// ErrAuth means that one side did not accept the credential of the other; the
+	// error's text says which side and why.
+	ErrAuth error = &cause{text: "authentication failed", is: []error{syscall.EACCES}}
+
+	// ErrDowngrade means that somebody changed the handshake of a protected
+	// connection on its way.
+	ErrDowngrade error = &cause{text: "handshake was changed in flight"}
+
+	// ErrKeyLimit means that a protected connection ran out of packet numbers under
+	// keys that the peer has confirmed.
+	ErrKeyLimit error = &cause{text: "no packet number left"}
+
+	// ErrNotProtected means that a method needs protected mode.
+	ErrNotProtected error = &cause{text: "connection is not protected"}
 
 	// ErrConfig means that a field of a Config, a Dialer or an argument is out of
 	// range; the error's text says which.
@@ -96,10 +116,33 @@ func fromCore(err error) error {
 		return ErrMessageTooLong
 	case errors.Is(err, proto.ErrPeerClosed):
 		return io.EOF
+	case errors.Is(err, ErrKeyLimit):
+		return ErrKeyLimit
+	case errors.As(err, new(*securityError)):
+		return err
 	case errors.Is(err, proto.ErrProtocol):
 		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
 	return net.ErrClosed
+}
+
+// fromSecure is fromCore for the exchange that opens a protected connection.
+func fromSecure(err error) error {
+	for _, k := range []struct{ kind, cause error }{
+		{secure.ErrPeerNotSecure, ErrPeerNotSecure}, {secure.ErrAuth, ErrAuth}, {secure.ErrDowngrade, ErrDowngrade},
+		{secure.ErrMode, ErrMode}, {secure.ErrRefused, ErrRefused}, {secure.ErrCancelled, ErrReset},
+	} {
+		if errors.Is(err, k.kind) {
+			return &securityError{k.cause, err}
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, secure.ErrTimeout):
+		return errHandshakeTimeout
+	}
+	return &securityError{ErrProtocol, err}
 }
 
 // opError wraps err as the methods of package net do. io.EOF and

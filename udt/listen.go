@@ -2,6 +2,7 @@ package udt
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync"
@@ -106,6 +107,12 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	}
 	l := &Listener{endpoint: e, config: *config, addr: e.LocalAddr(), packets: p}
 	l.cond.L = &l.mu
+	if config.Security.on() {
+		var err error
+		if l.tls, err = config.Security.server(); err != nil {
+			return nil, opError("listen", nil, e.LocalAddr(), err)
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
@@ -128,6 +135,7 @@ type Listener struct {
 	config   Config
 	addr     net.Addr
 	packets  *PacketConn // gets the connections, unless nil
+	tls      *tls.Config // of protected connections
 
 	mu       sync.Mutex
 	cond     sync.Cond

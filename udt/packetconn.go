@@ -424,7 +424,7 @@ func (p *PacketConn) dialLocked(peer *packetPeer, to netip.AddrPort) {
 
 func (p *PacketConn) dial(ctx context.Context, cancel context.CancelFunc, peer *packetPeer, to netip.AddrPort) {
 	defer cancel()
-	c, err := p.endpoint.dial(ctx, to, &p.config, false, p)
+	c, err := p.endpoint.dial(ctx, to, &p.config, "", false, p)
 	p.mu.Lock()
 	peer.cancel = nil
 	p.wcond.Broadcast()

@@ -43,12 +43,12 @@ func echoPair(t *testing.T) *Conn {
 	c, err := Dial("udt", l.Addr().String(), nil)
 	require.NoError(t, err)
 	for range 4 * lendAfter {
-		exchange(t, c)
+		asking(t, c)
 	}
 	return c
 }
 
-func exchange(t *testing.T, c *Conn) {
+func asking(t *testing.T, c *Conn) {
 	b := []byte("ping")
 	_, err := c.Write(b)
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func exchange(t *testing.T, c *Conn) {
 func blockedRead(t *testing.T, c *Conn) <-chan error {
 	ended := make(chan error, 1)
 	for range 100 {
-		exchange(t, c) // the turn is free for a while after each
+		asking(t, c) // the turn is free for a while after each
 		require.NoError(t, c.SetReadDeadline(time.Time{}))
 		stop := make(chan struct{})
 		go func() {
@@ -131,7 +131,7 @@ func TestSocketIsReadWithoutACall(t *testing.T) {
 		defer turn.mu.Unlock()
 		return turn.taken && turn.leader == nil
 	}, 10*time.Second, time.Millisecond)
-	exchange(t, c)
+	asking(t, c)
 }
 
 // A function of the user is called by a goroutine, never by a call that may hold
@@ -141,7 +141,7 @@ func TestFunctionsOfTheUserKeepTheReader(t *testing.T) {
 	defer c.Close()
 	c.endpoint.OnForeignPacket(func([]byte, netip.AddrPort) {})
 	for range 100 {
-		exchange(t, c)
+		asking(t, c)
 	}
 	require.False(t, c.endpoint.turn.take(c))
 }

@@ -38,9 +38,10 @@ type ackState struct {
 	due     time.Duration
 	repeat  time.Duration // when an unconfirmed ACK is repeated, zero never
 
-	next         int64 // highest number acknowledged
-	edge         int64 // window edge last advertised
-	confirmed    int64 // highest number whose ACK was confirmed
+	next         int64  // highest number acknowledged
+	edge         int64  // window edge last advertised
+	answered     uint32 // number of the ACK that was confirmed last
+	confirmed    int64  // highest number whose ACK was confirmed
 	lastFull     time.Duration
 	lastNumbered time.Duration
 	anySent      bool
@@ -310,6 +311,7 @@ func (c *Conn) handleAck2(now time.Duration, number uint32) {
 			continue
 		}
 		c.rtt.sample(now, now-s.at)
+		a.answered = number
 		a.confirmed = max(a.confirmed, s.next)
 		if a.edge <= s.edge {
 			a.unopened = false

@@ -31,8 +31,7 @@ type Config struct {
 	SendBuffer int // bytes
 	RecvBuffer int // bytes
 
-	Tag         int // optional: bytes by which protection lengthens every packet
-	MaxInFlight int // optional: packets, above the controller's window
+	Tag int // optional: bytes by which protection lengthens every packet
 
 	SocketBuffer int   // optional: what the socket's receive buffer holds, bytes
 	MaxBandwidth int64 // optional: bytes per second
@@ -107,6 +106,7 @@ type Conn struct {
 	stats   Stats
 
 	maxBandwidth   int64
+	maxInFlight    int // of a protected connection, zero no limit
 	borrowed       int // bytes of send buffer taken from the endpoint's budget
 	controller     cc.Controller
 	observer       cc.PacketObserver // controller, if it is one
@@ -313,8 +313,7 @@ func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
 		c.handleDropRequest(now, body)
 	case wire.TypeUser:
 		if c.protected && head.Ext >= wire.FirstOwnExt {
-			c.handleOwnControl(head, body)
-			return
+			return // not for controllers
 		}
 		c.handleControl(now, head, body)
 	case wire.TypeCongestionWarning, wire.TypeError:

@@ -46,11 +46,6 @@ type handshaker struct {
 	replyDue    bool // answer to a handshake that tests whether we are alive
 	replyAt     time.Duration
 	keepAlive   bool // completes the other side
-
-	// Protected connections.
-	doneDue   bool // the client does not know yet that the server has opened
-	done      bool // it does
-	doneAgain time.Duration
 }
 
 func (c *Conn) startHandshake(now time.Duration) {

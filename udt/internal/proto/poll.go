@@ -33,9 +33,6 @@ func (c *Conn) Poll(now time.Time, out *Batch, controlOnly bool) bool {
 	if c.pollLife(t) {
 		return false
 	}
-	if c.hs.doneDue {
-		out.end(c.appendHandshakeDone(out.begin()))
-	}
 	if c.hs.responseDue || c.hs.replyDue {
 		out.end(c.appendResponse(t, out.begin()))
 	}
@@ -123,7 +120,7 @@ func (c *Conn) Due(now time.Time) bool {
 	case c.phase == phaseEnded:
 		return c.closing.answer
 	case c.phase == phaseConnecting:
-	case c.hs.responseDue, c.hs.replyDue, c.hs.doneDue, c.closing.answer:
+	case c.hs.responseDue, c.hs.replyDue, c.closing.answer:
 		return true
 	case c.phase > phaseDraining, c.closing.peer, c.holdData(t):
 	case len(c.ack2s) > 0, len(c.user) > 0, len(c.send.outgoing.requests) > 0, c.wantAckRequest,

@@ -6,14 +6,11 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// doneInterval bounds how often a server repeats that it has opened.
-const doneInterval = 50 * time.Millisecond
-
 // An Opening is what the exchange that opens a protected connection has agreed on.
 type Opening struct {
 	Server bool
-	Number uint32         // initial sequence number of both directions
-	Peer   wire.Handshake // what the peer asked for
+	Number uint32         // our initial sequence number
+	Peer   wire.Handshake // what the peer said
 	RTT    time.Duration  // of the exchange, zero if unknown
 }
 
@@ -32,11 +29,7 @@ func NewProtected(now time.Time, cfg *Config, o *Opening) *Conn {
 		c.rtt.sample(c.now, min(o.RTT, maxHandshakeRTT))
 	}
 	c.phase = phaseOpen
-	peer := o.Peer
-	peer.Number = o.Number
-	c.open(c.now, &peer)
-	c.hs.doneDue = o.Server
-	c.hs.done = o.Server
+	c.open(c.now, &o.Peer)
 	return c
 }
 
@@ -46,27 +39,17 @@ func (c *Conn) protectedTransmission(message uint32) uint32 {
 	return uint32(wire.UnwrapMessage(c.recv.arrivals.largest, message))
 }
 
-// RepeatHandshakeDone tells the client, which repeats its last flight, again that
-// the server has opened.
-func (c *Conn) RepeatHandshakeDone(now time.Time) {
-	if t := c.at(now); c.server && c.phase <= phaseDraining && t >= c.hs.doneAgain {
-		c.hs.doneDue = true
-	}
+// SetMaxInFlight bounds the packets on their way, whatever the controller says. Two
+// and probes are always allowed.
+func (c *Conn) SetMaxInFlight(n int) { c.maxInFlight = n }
+
+// Told returns what the peer has told of what it received: the low bits of the
+// largest transmission number, as a protected packet carries it, and the number of
+// the last ACK that it has confirmed.
+func (c *Conn) Told() (transmission, ack uint32) {
+	return uint32(c.send.extended.largest) & wire.MessageMask, c.recv.acks.answered
 }
 
-// HandshakeDone reports whether both sides know that the connection is open.
-func (c *Conn) HandshakeDone() bool { return c.hs.done }
-
-func (c *Conn) appendHandshakeDone(b []byte) []byte {
-	c.hs.doneDue = false
-	c.hs.doneAgain = c.now + doneInterval
-	b = c.appendHeader(b, wire.TypeUser, wire.ExtHandshakeDone, 0)
-	return append(b, 0, 0, 0, 0)
-}
-
-// handleOwnControl takes a user-defined packet of the range that is ours.
-func (c *Conn) handleOwnControl(head wire.Control, _ []byte) {
-	if head.Ext == wire.ExtHandshakeDone && !c.server {
-		c.hs.done = true
-	}
-}
+// Transmission returns what a protected data packet, not sealed yet, carries of its
+// transmission number.
+func Transmission(p []byte) uint32 { return wire.ParseData(p).Message }

@@ -97,8 +97,8 @@ func (c *Conn) congestionWindow() int {
 	if c.send.probe.stalled {
 		return stallWindow
 	}
-	if limit := c.cfg.MaxInFlight; limit > 0 {
-		return max(min(c.cc.Window, limit), stallWindow)
+	if c.maxInFlight > 0 {
+		return max(min(c.cc.Window, c.maxInFlight), stallWindow)
 	}
 	return max(c.cc.Window, stallWindow)
 }

@@ -35,7 +35,8 @@ const (
 // protected connections only (security design, section 3).
 const (
 	FirstOwnExt      = 0xFF00
-	ExtHandshakeDone = 0xFF07
+	ExtPathChallenge = 0xFF01
+	ExtPathResponse  = 0xFF02
 )
 
 // Boundary tells which part of a message a data packet carries.

@@ -1,0 +1,359 @@
+package udt
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/protect"
+	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/secure"
+	"github.com/udtgo/udtgo/udt/internal/udpio"
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+const (
+	exchangeQueue = 32               // datagrams that wait for the exchange
+	maxEarly      = 64               // packets that come before there are keys
+	answerLate    = 10 * time.Second // for how long a server answers a client that repeats its last flight
+)
+
+// An exchange opens a protected connection, or lets a server or a client repeat its
+// last words once that is open. Its TLS work is done by a goroutine of its own, the
+// caller of a dial or one per client, never by the one that reads the socket.
+type exchange struct {
+	endpoint *Endpoint
+	id       uint32
+	key      acceptKey // server: the conclusion that began it
+	addr     netip.AddrPort
+	local    netip.AddrPort
+	peer     *udpio.Peer
+	meeting  bool        // a rendezvous
+	in       chan []byte // handshake datagrams
+	refused  atomic.Int32
+	settled  atomic.Bool // nobody needs the machine any more
+
+	mu      sync.Mutex
+	early   [][]byte
+	machine *secure.Machine
+	conn    *Conn // once open
+	timer   *time.Timer
+}
+
+func (e *Endpoint) newExchange(id uint32, local, remote netip.AddrPort) *exchange {
+	x := &exchange{endpoint: e, id: id, addr: remote, local: local, in: make(chan []byte, exchangeQueue)}
+	source := netip.Addr{}
+	if e.sock.LocalAddr().Addr().IsUnspecified() && local.IsValid() && !local.Addr().IsUnspecified() {
+		source = local.Addr()
+	}
+	x.peer = udpio.NewPeer(remote, source)
+	return x
+}
+
+// deliver takes what arrived for the exchange. It does not wait.
+func (x *exchange) deliver(now time.Time, b []byte) {
+	if wire.IsHandshake(b) {
+		select {
+		case x.in <- append([]byte(nil), b...):
+		default:
+		}
+		return
+	}
+	x.mu.Lock()
+	c := x.conn
+	if c == nil && len(x.early) < maxEarly {
+		x.early = append(x.early, append([]byte(nil), b...))
+	}
+	x.mu.Unlock()
+	if c != nil {
+		c.handle(now, b, len(b), nil, x.endpoint.share.buffer)
+	}
+}
+
+// run exchanges until the machine is done. Before work it asks for leave, unless
+// that is nil.
+func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	buf := make([]byte, 0, wire.MaxSecureLen)
+	for {
+		x.mu.Lock()
+		now := time.Now()
+		x.sendLocked(now, buf)
+		err, done, next := x.machine.Err(), x.machine.Done(), x.machine.Next()
+		x.mu.Unlock()
+		switch {
+		case err != nil:
+			return fromSecure(err)
+		case done:
+			return nil
+		}
+		wait := time.Hour
+		if !next.IsZero() {
+			wait = next.Sub(now)
+		}
+		timer.Reset(wait)
+		select {
+		case b := <-x.in:
+			if leave != nil {
+				leave <- struct{}{}
+			}
+			x.mu.Lock()
+			_ = x.machine.Handle(time.Now(), b) // Err tells
+			x.mu.Unlock()
+			if leave != nil {
+				<-leave
+			}
+		case <-timer.C:
+			if x.refused.Load() >= 2 {
+				return ErrRefused
+			}
+		case <-ctx.Done():
+			x.mu.Lock()
+			x.machine.Abort()
+			x.sendLocked(time.Now(), buf)
+			x.mu.Unlock()
+			return ctx.Err()
+		case <-x.endpoint.done:
+			return net.ErrClosed
+		}
+	}
+}
+
+// sendLocked sends what the machine has to say.
+func (x *exchange) sendLocked(now time.Time, buf []byte) {
+	for {
+		b := x.machine.Poll(now, buf)
+		if len(b) == 0 {
+			return
+		}
+		x.endpoint.send(x.peer, b)
+	}
+}
+
+// release ends the machine, if there is one.
+func (x *exchange) release() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.releaseLocked()
+}
+
+func (x *exchange) releaseLocked() {
+	x.settled.Store(true)
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	if x.machine != nil {
+		x.machine.Release()
+		x.machine = nil
+	}
+	x.early = nil
+}
+
+// late takes a handshake datagram after the connection has been opened: a client
+// repeats its last flight, or a server refuses the client's credential after all.
+func (x *exchange) late(b []byte) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.machine == nil {
+		return
+	}
+	now := time.Now()
+	_ = x.machine.Handle(now, b)
+	x.stepLocked(now)
+}
+
+// confirm is called for packets that the peer has sealed: it has all it needs.
+func (x *exchange) confirm() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.machine == nil || x.machine.Result().Server {
+		return
+	}
+	x.machine.Confirm()
+	x.releaseLocked()
+}
+
+// tick is called by the timer of an open connection's exchange.
+func (x *exchange) tick() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.machine == nil {
+		return
+	}
+	if x.machine.Result().Server {
+		x.releaseLocked()
+		return
+	}
+	x.stepLocked(time.Now())
+}
+
+// stepLocked sends what is due on an open connection and arms the timer.
+func (x *exchange) stepLocked(now time.Time) {
+	x.sendLocked(now, make([]byte, 0, wire.MaxSecureLen))
+	if err := x.machine.Err(); err != nil {
+		c := x.conn
+		x.releaseLocked()
+		go c.fail(fromSecure(err)) // its mu comes before ours
+		return
+	}
+	if x.machine.Result().Server {
+		return
+	}
+	if x.machine.Confirmed() {
+		x.releaseLocked()
+		return
+	}
+	if next := x.machine.Next(); !next.IsZero() {
+		x.timer.Reset(max(next.Sub(now), time.Millisecond))
+	}
+}
+
+// follow keeps the exchange of a connection that has been opened for as long as the
+// peer may not know.
+func (x *exchange) follow() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	wait := answerLate
+	if !x.machine.Result().Server {
+		wait = max(time.Until(x.machine.Next()), time.Millisecond)
+	}
+	x.timer = time.AfterFunc(wait, x.tick)
+}
+
+// fail ends a connection for a reason that its calls return.
+func (c *Conn) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.core.Fail(err)
+	c.noteLocked()
+}
+
+// secureConfig is what both roles have in common.
+func (e *Endpoint) secureConfig(core *proto.Config, s *Security, local, remote netip.AddrPort) secure.Config {
+	kind := wire.SocketStream
+	if core.Message {
+		kind = wire.SocketMessage
+	}
+	return secure.Config{
+		Policy: s.policy(),
+		Own: wire.Handshake{
+			Type: kind, Number: core.InitialNumber & wire.NumberMask, MSS: uint32(core.MSS),
+			FlowWindow: uint32(core.FlowWindow), SocketID: core.LocalID,
+		},
+		Caps: wire.CapExtendedAck, Remote: remote, Local: local, BindAddresses: s.BindAddresses,
+		Random: func(b []byte) { rand.Read(b) },
+	}
+}
+
+// dialProtected is dial in protected mode. Without a connection and an error the
+// peer is a plain one and the policy allows it.
+func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, config *Config, host string, rendezvous bool, owner *PacketConn) (*Conn, error) {
+	if host == "" {
+		host = raddr.Addr().String()
+	}
+	client, err := config.Security.client(host)
+	if err != nil {
+		return nil, err
+	}
+	var server *tls.Config
+	if rendezvous {
+		if server, err = config.Security.server(); err != nil {
+			return nil, err
+		}
+	}
+	local := e.localFor(raddr)
+	core := config.core(raddr, rendezvous)
+	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		return nil, net.ErrClosed
+	}
+	c := newConn(e, e.newIDLocked(), config.Mode, local, raddr)
+	c.packet.owner = owner
+	e.completeLocked(&core, c, config)
+	e.mu.Unlock()
+
+	x := e.newExchange(c.id, local, raddr)
+	sc := e.secureConfig(&core, config.Security, local, raddr)
+	sc.TLS, sc.ServerTLS = client, server
+	if config.HandshakeTimeout != 0 {
+		sc.Timeout = config.HandshakeTimeout
+	}
+	if rendezvous {
+		x.meeting = true
+		x.machine = secure.NewRendezvous(time.Now(), &sc)
+		if !e.demux.meetExchange(x) {
+			return nil, configError("a rendezvous with %v is under way or connected already", raddr)
+		}
+	} else {
+		x.machine = secure.NewClient(time.Now(), &sc)
+		e.demux.addExchange(x)
+		e.sock.NotifyRefused(true)
+		defer e.sock.NotifyRefused(false)
+	}
+	err = x.run(ctx, nil)
+	if err == nil && !x.machine.Result().Plain {
+		err = e.openProtected(x, c, &core, config)
+	} else if err == nil {
+		c = nil
+	}
+	if err != nil || c == nil {
+		e.demux.removeExchange(x)
+		x.release()
+		if err != nil && ctx.Err() != nil {
+			err = contextError(ctx.Err())
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// openProtected makes c of what the exchange has yielded.
+func (e *Endpoint) openProtected(x *exchange, c *Conn, core *proto.Config, config *Config) error {
+	r := x.machine.Result()
+	own := core.InitialNumber
+	if r.Server && !x.meeting {
+		own = r.Peer.Number // both directions start at the client's
+	}
+	g, err := newGuard(r, config.Security.epochBits)
+	if err != nil {
+		return &securityError{ErrConfig, err}
+	}
+	g.exchange = x
+	core.Tag = protect.Overhead
+	c.core = proto.NewProtected(time.Now(), core, &proto.Opening{Server: r.Server, Number: own, Peer: r.Peer, RTT: r.RTT})
+	c.guard = g
+	c.everOpen = true
+	x.open(c)
+	x.follow()
+	c.mu.Lock()
+	c.transmitLocked(1, false)
+	c.mu.Unlock()
+	return nil
+}
+
+// open hands over to c, after the packets that came before the keys. Until then
+// whoever reads the socket gives it nothing.
+func (x *exchange) open(c *Conn) {
+	for {
+		x.mu.Lock()
+		early := x.early
+		x.early = nil
+		if len(early) == 0 {
+			x.conn = c
+			x.endpoint.demux.opened(x, c)
+			x.mu.Unlock()
+			return
+		}
+		x.mu.Unlock()
+		for _, b := range early {
+			c.handle(time.Now(), b, len(b), nil, x.endpoint.share.buffer)
+		}
+	}
+}
