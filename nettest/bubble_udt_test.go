@@ -21,6 +21,9 @@ func TestConnChecksUDT(t *testing.T) {
 		Reorder: 0.05, ReorderDelay: 5 * time.Millisecond, Duplicate: 0.01,
 	}
 	legacy := &udt.Config{DisableExtensions: true}
+	messages := &udt.Config{Mode: udt.ModeMessage}
+	protectedMessages := protected.Clone()
+	protectedMessages.Mode = udt.ModeMessage
 	for _, p := range []struct {
 		name string
 		make nettest.MakePipe
@@ -33,6 +36,15 @@ func TestConnChecksUDT(t *testing.T) {
 		{"rendezvous with loss", nettest.SimnetRendezvousPipe(nil, simnet.Config{Default: far, Seed: 2})},
 		{"legacy peers", nettest.SimnetPipe(legacy, simnet.Config{Default: ideal})},
 		{"legacy peers with loss", nettest.SimnetPipe(legacy, simnet.Config{Default: far, Seed: 3})},
+		{"protected", nettest.SimnetPipe(protected, simnet.Config{Default: ideal})},
+		{"protected, accepted first", nettest.SwapPipe(nettest.SimnetPipe(protected, simnet.Config{Default: ideal}))},
+		{"protected rendezvous", nettest.SimnetRendezvousPipe(protected, simnet.Config{Default: ideal})},
+		{"protected, no delay", nettest.SimnetPipe(protected, simnet.Config{})},
+		{"protected, loss, reordering, copies", nettest.SimnetPipe(protected, simnet.Config{Default: far, Seed: 4})},
+		{"protected rendezvous with loss", nettest.SimnetRendezvousPipe(protected, simnet.Config{Default: far, Seed: 5})},
+		{"messages", nettest.SimnetPipe(messages, simnet.Config{Default: ideal})},
+		{"protected messages", nettest.SimnetPipe(protectedMessages, simnet.Config{Default: ideal})},
+		{"protected messages, loss, reordering, copies", nettest.SimnetPipe(protectedMessages, simnet.Config{Default: far, Seed: 6})},
 	} {
 		for _, check := range nettest.ConnChecks() {
 			t.Run(p.name+"/"+check.Name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package nettest_test
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -8,7 +9,13 @@ import (
 
 	"github.com/udtgo/udtgo/nettest"
 	"github.com/udtgo/udtgo/nettest/simnet"
+	"github.com/udtgo/udtgo/udt"
 )
+
+// protected is a Config with which every packet is sealed.
+var protected = &udt.Config{Security: &udt.Security{
+	PSKs: []udt.PreSharedKey{{Identity: "nettest", Key: bytes.Repeat([]byte{7}, 32)}},
+}}
 
 // lossy is a link that loses and reorders, without delay of its own.
 var lossy = simnet.Link{Loss: 0.05, Reorder: 0.05, ReorderDelay: 2 * time.Millisecond}
@@ -24,6 +31,11 @@ func TestConn(t *testing.T) {
 		{"rendezvous", nettest.RendezvousPipe(nil)},
 		{"relay with loss and reordering", nettest.RelayPipe(nil, lossy, lossy, 1)},
 		{"simnet", nettest.SimnetPipe(nil, simnet.Config{})},
+		{"protected, dialed first", nettest.StreamPipe(protected)},
+		{"protected, accepted first", nettest.SwapPipe(nettest.StreamPipe(protected))},
+		{"protected rendezvous", nettest.RendezvousPipe(protected)},
+		{"relay with loss and reordering, protected", nettest.RelayPipe(protected, lossy, lossy, 1)},
+		{"protected simnet", nettest.SimnetPipe(protected, simnet.Config{})},
 	} {
 		t.Run(p.name, func(t *testing.T) { xnettest.TestConn(t, p.make) })
 	}

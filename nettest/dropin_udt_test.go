@@ -13,30 +13,42 @@ import (
 )
 
 // listenUDT is UDT with the zero Config.
-func listenUDT() (l net.Listener, dial func(context.Context) (net.Conn, error), stop func(), err error) {
-	ul, err := udt.Listen("udt", "127.0.0.1:0", nil)
-	if err != nil {
-		return nil, nil, nil, err
+var listenUDT = listen(nil)
+
+// listen makes listeners that are dialed with the same configuration.
+func listen(config *udt.Config) nettest.MakeListener {
+	return func() (l net.Listener, dial func(context.Context) (net.Conn, error), stop func(), err error) {
+		ul, err := udt.Listen("udt", "127.0.0.1:0", config)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		dial = func(ctx context.Context) (net.Conn, error) {
+			return (&udt.Dialer{Config: config}).DialContext(ctx, "udt", ul.Addr().String())
+		}
+		return ul, dial, func() {
+			ul.Close()
+			ul.Endpoint().Close()
+		}, nil
 	}
-	dial = func(ctx context.Context) (net.Conn, error) {
-		return new(udt.Dialer).DialContext(ctx, "udt", ul.Addr().String())
-	}
-	return ul, dial, func() {
-		ul.Close()
-		ul.Endpoint().Close()
-	}, nil
 }
 
 func TestListenerUDT(t *testing.T) { nettest.TestListener(t, listenUDT) }
 
+func TestListenerProtected(t *testing.T) { nettest.TestListener(t, listen(protected)) }
+
 // UDT takes the place of TCP under unchanged programs: every row holds.
-func TestDropInUDT(t *testing.T) {
+func TestDropInUDT(t *testing.T) { testDropIn(t, nil) }
+
+// Protection changes nothing of what programs rely on.
+func TestDropInProtected(t *testing.T) { testDropIn(t, protected) }
+
+func testDropIn(t *testing.T, config *udt.Config) {
 	var (
 		mu   sync.Mutex
 		last *udt.Listener
 	)
 	nettest.TestDropIn(t, func() (net.Listener, func(context.Context) (net.Conn, error), func(), error) {
-		l, dial, stop, err := listenUDT()
+		l, dial, stop, err := listen(config)()
 		if err == nil {
 			mu.Lock()
 			last = l.(*udt.Listener)
@@ -57,18 +69,18 @@ func TestDropInUDT(t *testing.T) {
 			if err := last.Endpoint().Shutdown(context.Background()); err != nil {
 				return nil, err
 			}
-			return udt.Listen("udt", addr.String(), nil)
+			return udt.Listen("udt", addr.String(), config)
 		},
-		DialSilent: silentUDT(t),
+		DialSilent: silentUDT(t, config),
 	})
 }
 
 // silentUDT returns a dial to a socket that nobody reads.
-func silentUDT(t *testing.T) func(context.Context) (net.Conn, error) {
+func silentUDT(t *testing.T, config *udt.Config) func(context.Context) (net.Conn, error) {
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { pc.Close() })
 	return func(ctx context.Context) (net.Conn, error) {
-		return new(udt.Dialer).DialContext(ctx, "udt", pc.LocalAddr().String())
+		return (&udt.Dialer{Config: config}).DialContext(ctx, "udt", pc.LocalAddr().String())
 	}
 }
