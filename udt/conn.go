@@ -7,11 +7,11 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/udtgo/udtgo/udt/internal/proto"
-	"github.com/udtgo/udtgo/udt/internal/udpio"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
@@ -26,16 +26,15 @@ type Conn struct {
 	id       uint32
 	mode     Mode
 	local    *net.UDPAddr
-	remote   *net.UDPAddr
-	addr     netip.AddrPort // remote
+	addr     netip.AddrPort // of the peer when the connection was made
+	origin   *net.UDPAddr   // the same
 	conclude acceptKey      // accepted connections: the conclusion that made it
 
 	packet packetState // connections of a PacketConn
 
 	shareRound uint32 // of socketShare; belongs to the reader of the socket
 
-	// peer belongs to the holder of the sending role.
-	peer *udpio.Peer
+	path atomic.Pointer[path] // to the peer; changed with mu held
 
 	guard *guard // of a protected connection, else nil
 
@@ -63,6 +62,7 @@ type Conn struct {
 	handling      bool       // the reader of the socket applies packets
 	wneed         int        // message mode: room the writer waits for
 	waiters       int        // on changed
+	probe         *pathProbe // of an address that the peer may have moved to
 	rdead, wdead  deadline
 	timer         *time.Timer
 	timerAt       time.Time     // when timer fires, zero if it is not armed
@@ -86,13 +86,11 @@ var _ net.Conn = (*Conn)(nil)
 func newConn(e *Endpoint, id uint32, mode Mode, local, remote netip.AddrPort) *Conn {
 	c := &Conn{
 		endpoint: e, id: id, mode: mode, addr: remote,
-		local: net.UDPAddrFromAddrPort(local), remote: net.UDPAddrFromAddrPort(remote),
+		local: net.UDPAddrFromAddrPort(local),
 	}
-	source := netip.Addr{}
-	if bound := e.sock.LocalAddr().Addr(); bound.IsUnspecified() && local.IsValid() && !local.Addr().IsUnspecified() {
-		source = local.Addr() // answer from the address that the peer knows
-	}
-	c.peer = udpio.NewPeer(remote, source)
+	p := newPath(e, local.Addr(), remote)
+	c.path.Store(p)
+	c.origin = p.remote
 	for _, cond := range []*sync.Cond{&c.rdata, &c.rturn, &c.wspace, &c.wturn, &c.changed} {
 		cond.L = &c.mu
 	}
@@ -103,8 +101,9 @@ func newConn(e *Endpoint, id uint32, mode Mode, local, remote netip.AddrPort) *C
 // accepted on a wildcard address it is the concrete one that the peer used.
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr returns the peer's address, a *net.UDPAddr.
-func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+// RemoteAddr returns the peer's address, a *net.UDPAddr. That of a protected
+// connection's peer changes if the peer moves.
+func (c *Conn) RemoteAddr() net.Addr { return c.path.Load().remote }
 
 // Mode returns the connection's mode. In ModeMessage, Write sends one ordered
 // message and Read returns one; in ModeStream, ReadMessage and WriteMessage
@@ -227,7 +226,9 @@ func (c *Conn) awaitCopyLocked() {
 }
 
 // opError wraps err as an error of operation op on c.
-func (c *Conn) opError(op string, err error) error { return opError(op, c.local, c.remote, err) }
+func (c *Conn) opError(op string, err error) error {
+	return opError(op, c.local, c.path.Load().remote, err)
+}
 
 // readErrLocked returns why nothing more will be read, nil if more may come.
 func (c *Conn) readErrLocked() error {

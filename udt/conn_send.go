@@ -65,6 +65,7 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 		n--
 		if c.guard != nil {
 			c.guard.paceLocked(c.core)
+			c.challengeLocked(now)
 		}
 		if !c.core.Poll(now, b, false) {
 			c.sending = false
@@ -88,9 +89,9 @@ func (c *Conn) sendLocked(b *proto.Batch, wait bool) (sent int, err error) {
 	if c.guard == nil {
 		c.mu.Unlock()
 		defer c.mu.Lock()
-		return c.endpoint.sock.Send(c.peer, b.Runs, wait)
+		return c.endpoint.sock.Send(c.path.Load().peer, b.Runs, wait)
 	}
-	peer := c.peer
+	peer := c.path.Load().peer
 	c.mu.Unlock()
 	defer c.mu.Lock()
 	s := sealedBatches.Get().(*sealedBatch)
@@ -222,23 +223,46 @@ func (c *Conn) dueLocked(now time.Time) {
 // connection's part of the socket's buffer. It reports how often a call that waited
 // for data has got some, zero if none did now.
 func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref, share int) (woke int) {
-	var opened [][]byte
-	var err error
 	if c.guard != nil {
-		opened, err = c.guard.open(now, b, segment)
+		return c.handleProtected(now, b, segment, owner, share, nil)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handling = true
 	c.core.SetSocketBuffer(share)
-	if c.guard == nil {
-		c.core.Handle(now, b, segment, owner)
-	} else {
-		c.core.HandleOpened(now, opened, owner)
-		if err != nil {
-			c.core.Fail(&securityError{ErrAuth, err})
-		}
+	c.core.Handle(now, b, segment, owner)
+	return c.handledLocked()
+}
+
+// handleProtected is handle for a protected connection. The packets are opened before
+// mu is taken. If moved is not nil, they came from there and not from where the peer is
+// known to be.
+func (c *Conn) handleProtected(now time.Time, b []byte, segment int, owner proto.Ref, share int, moved *udpio.Received) (woke int) {
+	g := c.guard
+	err := g.open(now, b, segment)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handling = true
+	c.core.SetSocketBuffer(share)
+	c.core.HandleOpened(now, g.opened, owner)
+	from := c.path.Load().addr
+	if moved != nil {
+		from = moved.From
 	}
+	for _, p := range g.own {
+		c.handleOwnLocked(p, from)
+	}
+	if moved != nil && g.newest && c.path.Load().addr != from {
+		c.noteSourceLocked(now, moved)
+	}
+	if err != nil {
+		c.core.Fail(&securityError{ErrAuth, err})
+	}
+	return c.handledLocked()
+}
+
+// handledLocked does what is due after packets have been handled.
+func (c *Conn) handledLocked() (woke int) {
 	if c.rwait && c.core.Readable() {
 		c.woken++
 		woke = c.woken

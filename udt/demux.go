@@ -258,7 +258,7 @@ func (d *demux) at(addr netip.AddrPort) []*Conn {
 	defer d.mu.Unlock()
 	var found []*Conn
 	for _, c := range d.conns {
-		if c.addr == addr {
+		if c.path.Load().addr == addr {
 			found = append(found, c)
 		}
 	}
@@ -310,7 +310,7 @@ func (d *demux) remove(c *Conn, bury bool, now time.Time) {
 	}
 	// A connection whose peer knows is remembered too, so that a late copy of
 	// its conclusion does not come to life.
-	g := &grave{id: c.id, peerID: peerID, local: c.local.AddrPort().Addr(), addr: c.addr, conclude: c.conclude, shutdown: shutdown, buried: now}
+	g := &grave{id: c.id, peerID: peerID, local: c.local.AddrPort().Addr(), addr: c.path.Load().addr, conclude: c.conclude, shutdown: shutdown, buried: now}
 	d.order = append(d.order, g)
 	d.graves[c.id] = g
 	if accepted {

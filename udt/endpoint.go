@@ -200,12 +200,14 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 	}
 	c, buried := e.demux.lookup(id, r.From)
 	switch {
-	case c != nil && c.addr == r.From:
+	case c != nil && c.path.Load().addr == r.From:
 		var owner proto.Ref
 		if len(b) >= holdBytes {
 			owner = blk
 		}
 		return c.handle(now, b, segment, owner, e.share.note(now, c))
+	case c != nil && c.guard != nil && c.guard.migrates:
+		return c.handleProtected(now, b, segment, nil, e.share.note(now, c), &r)
 	case c != nil:
 		e.counts.wrongSource.Add(1)
 	case buried != nil:

@@ -13,7 +13,6 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/protect"
 	"github.com/udtgo/udtgo/udt/internal/proto"
 	"github.com/udtgo/udtgo/udt/internal/secure"
-	"github.com/udtgo/udtgo/udt/internal/udpio"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
@@ -32,7 +31,7 @@ type exchange struct {
 	key      acceptKey // server: the conclusion that began it
 	addr     netip.AddrPort
 	local    netip.AddrPort
-	peer     *udpio.Peer
+	path     *path
 	meeting  bool        // a rendezvous
 	in       chan []byte // handshake datagrams
 	refused  atomic.Int32
@@ -46,13 +45,10 @@ type exchange struct {
 }
 
 func (e *Endpoint) newExchange(id uint32, local, remote netip.AddrPort) *exchange {
-	x := &exchange{endpoint: e, id: id, addr: remote, local: local, in: make(chan []byte, exchangeQueue)}
-	source := netip.Addr{}
-	if e.sock.LocalAddr().Addr().IsUnspecified() && local.IsValid() && !local.Addr().IsUnspecified() {
-		source = local.Addr()
+	return &exchange{
+		endpoint: e, id: id, addr: remote, local: local,
+		path: newPath(e, local.Addr(), remote), in: make(chan []byte, exchangeQueue),
 	}
-	x.peer = udpio.NewPeer(remote, source)
-	return x
 }
 
 // deliver takes what arrived for the exchange. It does not wait.
@@ -132,7 +128,7 @@ func (x *exchange) sendLocked(now time.Time, buf []byte) {
 		if len(b) == 0 {
 			return
 		}
-		x.endpoint.send(x.peer, b)
+		x.endpoint.send(x.path.peer, b)
 	}
 }
 
@@ -325,7 +321,7 @@ func (e *Endpoint) openProtected(x *exchange, c *Conn, core *proto.Config, confi
 	if err != nil {
 		return &securityError{ErrConfig, err}
 	}
-	g.exchange = x
+	g.exchange, g.migrates = x, !config.Security.BindAddresses && !config.Security.DisableMigration
 	core.Tag = protect.Overhead
 	c.core = proto.NewProtected(time.Now(), core, &proto.Opening{Server: r.Server, Number: own, Peer: r.Peer, RTT: r.RTT})
 	c.guard = g

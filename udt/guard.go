@@ -18,6 +18,7 @@ type guard struct {
 	// Set before the connection is shared.
 	state    tls.ConnectionState
 	exchange *exchange
+	migrates bool // the peer may change its address
 
 	update atomic.Bool // a new key is wanted
 
@@ -29,6 +30,8 @@ type guard struct {
 	// Whoever reads the socket.
 	opener  *protect.Opener
 	opened  [][]byte // what it has made of one read
+	own     [][]byte // of that, what is not for the core
+	newest  bool     // the largest number so far was among them
 	epoch   uint64   // of opener
 	epochAt time.Time
 
@@ -163,8 +166,8 @@ func (g *guard) seal(s *sealedBatch, runs []wire.Run) error {
 // open takes the packets of one read out of their protection, in place, and gives
 // handshakes in the clear to the exchange. What does not open is dropped and counted;
 // the error is protect.ErrLimit, with which the connection must end.
-func (g *guard) open(now time.Time, b []byte, segment int) (opened [][]byte, err error) {
-	g.opened = g.opened[:0]
+func (g *guard) open(now time.Time, b []byte, segment int) (err error) {
+	g.opened, g.own, g.newest = g.opened[:0], g.own[:0], false
 	for len(b) > 0 {
 		p := b
 		if segment > 0 && segment < len(b) {
@@ -175,10 +178,10 @@ func (g *guard) open(now time.Time, b []byte, segment int) (opened [][]byte, err
 			g.exchange.late(p)
 			continue
 		}
-		payload, _, openErr := g.opener.Open(p)
+		payload, number, openErr := g.opener.Open(p)
 		switch openErr {
 		case nil:
-			g.opened = append(g.opened, p[:wire.HeaderLen+len(payload)])
+			g.take(p[:wire.HeaderLen+len(payload)], number)
 		case protect.ErrLimit:
 			err = openErr
 		case protect.ErrReplay:
@@ -187,15 +190,30 @@ func (g *guard) open(now time.Time, b []byte, segment int) (opened [][]byte, err
 			g.rejected[rejectedForged].Add(1)
 		}
 	}
-	if len(g.opened) > 0 {
-		if !g.exchange.settled.Load() {
-			g.exchange.confirm()
-		}
-		if e := g.opener.Epoch(); e != g.epoch {
-			g.epoch, g.epochAt = e, now
-		} else if e > 0 && now.Sub(g.epochAt) > previousLife {
-			g.opener.DropPrevious()
+	if len(g.opened) == 0 {
+		return err
+	}
+	if !g.exchange.settled.Load() {
+		g.exchange.confirm()
+	}
+	if e := g.opener.Epoch(); e != g.epoch {
+		g.epoch, g.epochAt = e, now
+	} else if e > 0 && now.Sub(g.epochAt) > previousLife {
+		g.opener.DropPrevious()
+	}
+	return err
+}
+
+// take sorts a packet that was opened.
+func (g *guard) take(p []byte, number uint64) {
+	if largest, _ := g.opener.Largest(); number == largest {
+		g.newest = true
+	}
+	if wire.IsControl(p) {
+		if h := wire.ParseControl(p); h.Type == wire.TypeUser && h.Ext >= wire.FirstOwnExt {
+			g.own = append(g.own, p)
+			return
 		}
 	}
-	return g.opened, err
+	g.opened = append(g.opened, p)
 }

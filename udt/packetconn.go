@@ -128,7 +128,7 @@ func (p *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
 		}
 		n, ok, err := c.takeMessage(b)
 		if ok {
-			return n, c.remote, err
+			return n, c.origin, err
 		}
 	}
 }

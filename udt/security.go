@@ -42,6 +42,11 @@ type Security struct {
 	// way, on either side that sets it; such a connection does not migrate.
 	BindAddresses bool
 
+	// DisableMigration keeps connections to the address that the peer had at first.
+	// By default a peer whose address changes, as behind a NAT that has forgotten it,
+	// is followed once it has shown that it receives at the new one.
+	DisableMigration bool
+
 	epochBits uint // set by tests that need keys to change soon
 }
 

@@ -1,0 +1,80 @@
+package secure
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// pollRequest returns the request for a cookie, or the first step of a
+// rendezvous, when it is due.
+func (m *Machine) pollRequest(now time.Time, buf []byte) []byte {
+	o := &m.out
+	if now.Before(o.due) {
+		return nil
+	}
+	o.due = now.Add(firstInterval)
+	o.sends++
+	o.sentAt = now
+	if m.phase == meeting {
+		b := m.head(buf, wire.LevelClear)
+		return wire.AppendTLV(b, wire.TLVContest, m.meet.own[:])
+	}
+	body := m.own
+	body.Request = wire.RequestInduction
+	return m.handshake(buf, &body, 0)
+}
+
+// handleCookie takes what answers the request for a cookie. Only its cookie and
+// the advert count, as with libudt.
+func (m *Machine) handleCookie(now time.Time, head wire.Control, body *wire.Handshake) {
+	if head.Dest != m.own.SocketID || body.Request != wire.RequestInduction || m.out.sends == 0 {
+		m.dropped++
+		return
+	}
+	a, ok := wire.ParseAdvert(body.PeerIP)
+	if !ok {
+		m.peerIsPlain()
+		return
+	}
+	if a.Version != wire.SecureVersion || a.Flags&wire.AdvertTLS == 0 {
+		m.end(fmt.Errorf("%w that we speak: version %#x, flags %#x", ErrPeerNotSecure, a.Version, a.Flags))
+		return
+	}
+	if m.out.sends == 1 {
+		m.result.RTT = now.Sub(m.out.sentAt)
+	}
+	m.cookie, m.advert = body.Cookie, a
+	m.sendToken = a.Token
+	m.recvToken, m.recvNonce = m.sendToken, m.sendNonce
+	m.phase = exchanging
+	m.startTLS(client)
+}
+
+// peerIsPlain does what the policy says about a peer without protected mode.
+func (m *Machine) peerIsPlain() {
+	if m.cfg.Policy == Require {
+		m.end(ErrPeerNotSecure)
+		return
+	}
+	m.result = Result{Plain: true}
+	m.tls.close()
+	m.out.drop()
+	m.phase, m.confirmed = done, true
+}
+
+// handleRefusal takes a listener's refusal, of which nothing is authenticated but
+// that it knows the cookie.
+func (m *Machine) handleRefusal(head wire.Control, body *wire.Handshake) {
+	if m.role != client || m.phase != exchanging || m.tls.read != nil ||
+		head.Dest != m.own.SocketID || body.Cookie != m.cookie {
+		m.dropped++
+		return
+	}
+	if body.Type != m.own.Type {
+		m.end(fmt.Errorf("%w: %w", ErrRefused, ErrMode))
+		return
+	}
+	m.end(ErrRefused)
+}
