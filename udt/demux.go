@@ -55,6 +55,7 @@ type demux struct {
 	exchanges map[uint32]*exchange         // that open protected connections
 	halfOpen  map[acceptKey]*exchange      // of these, a listener's
 	meetings  map[netip.AddrPort]*exchange // of these, of a rendezvous
+	tokens    map[resetToken]*Conn         // of their peers
 	graves    map[uint32]*grave
 	dead      map[acceptKey]*grave
 	order     []*grave // by age
@@ -71,6 +72,7 @@ func (d *demux) init() {
 	d.exchanges = make(map[uint32]*exchange)
 	d.halfOpen = make(map[acceptKey]*exchange)
 	d.meetings = make(map[netip.AddrPort]*exchange)
+	d.tokens = make(map[resetToken]*Conn)
 	d.graves = make(map[uint32]*grave)
 	d.dead = make(map[acceptKey]*grave)
 }
@@ -165,6 +167,9 @@ func (d *demux) opened(x *exchange, c *Conn) {
 	}
 	if x.meeting {
 		d.meeting[c.addr] = c
+	}
+	if t := c.guard.peerToken; t != (resetToken{}) {
+		d.tokens[t] = c
 	}
 }
 
@@ -285,6 +290,9 @@ func (d *demux) remove(c *Conn, bury bool, now time.Time) {
 		return
 	}
 	delete(d.conns, c.id)
+	if c.guard != nil && d.tokens[c.guard.peerToken] == c {
+		delete(d.tokens, c.guard.peerToken)
+	}
 	accepted := c.conclude.id != 0
 	if accepted {
 		delete(d.accepted, c.conclude)

@@ -47,6 +47,7 @@ type Endpoint struct {
 	random   *mathrand.ChaCha8
 	cookies  *secure.Jar
 	listener *Listener
+	resets   resetter
 	dialing  int  // dials and packet connections that keep an owned endpoint open
 	closing  bool // no new connections
 	closed   bool
@@ -54,7 +55,7 @@ type Endpoint struct {
 }
 
 type endpointCounts struct {
-	unknown, malformed, foreign, refused, wrongSource atomic.Uint64
+	unknown, malformed, foreign, refused, wrongSource, resets atomic.Uint64
 }
 
 // NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
@@ -220,7 +221,7 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 			if x != nil {
 				x.deliver(now, p)
 			} else {
-				e.handleForeign(p, r.From)
+				e.handleUnknown(now, p, &r)
 			}
 		}
 	}

@@ -236,8 +236,14 @@ func (e *Endpoint) secureConfig(core *proto.Config, s *Security, local, remote n
 	if core.Message {
 		kind = wire.SocketMessage
 	}
+	var token []byte
+	if s.ResetKey != nil {
+		t := tokenOf(s.ResetKey, core.LocalID)
+		token = t[:]
+	}
 	return secure.Config{
-		Policy: s.policy(),
+		ResetToken: token,
+		Policy:     s.policy(),
 		Own: wire.Handshake{
 			Type: kind, Number: core.InitialNumber & wire.NumberMask, MSS: uint32(core.MSS),
 			FlowWindow: uint32(core.FlowWindow), SocketID: core.LocalID,

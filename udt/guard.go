@@ -16,9 +16,10 @@ import (
 // its halves belong to two roles.
 type guard struct {
 	// Set before the connection is shared.
-	state    tls.ConnectionState
-	exchange *exchange
-	migrates bool // the peer may change its address
+	state     tls.ConnectionState
+	exchange  *exchange
+	migrates  bool       // the peer may change its address
+	peerToken resetToken // zero if it has none
 
 	update atomic.Bool // a new key is wanted
 
@@ -93,6 +94,7 @@ func newGuard(r *secure.Result, epochBits uint) (*guard, error) {
 		return nil, err
 	}
 	g := &guard{state: r.State, sealer: sealer, opener: opener}
+	copy(g.peerToken[:], r.Params.ResetToken)
 	clear(r.WriteSecret)
 	clear(r.ReadSecret)
 	r.WriteSecret, r.ReadSecret = nil, nil

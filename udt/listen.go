@@ -122,6 +122,9 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 		return nil, opError("listen", nil, e.LocalAddr(), syscall.EADDRINUSE)
 	}
 	e.listener = l
+	if config.Security.on() {
+		e.resets.key = config.Security.ResetKey
+	}
 	if config.AcceptPeer != nil {
 		e.calls.Store(true)
 	}

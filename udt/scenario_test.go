@@ -26,6 +26,7 @@ import (
 var (
 	scenarioCount = flag.Int("scenarios", 200, "random scenarios to run in virtual time")
 	scenarioSeed  = flag.Uint64("scenario", 0, "run only the scenario with this seed")
+	allProtected  = flag.Bool("protected", false, "run all random scenarios in protected mode, not a third of them")
 )
 
 // A scenario is a connection in virtual time over a random path, with random
@@ -38,6 +39,7 @@ type scenario struct {
 	harsh      bool // so lossy that a live peer may be given up
 	mode       udt.Mode
 	rendezvous bool
+	protected  bool
 	corrupt    bool
 	config     [2]*udt.Config
 	size       [2]int           // bytes each side writes
@@ -115,12 +117,39 @@ func newScenario(seed uint64) *scenario {
 	if chance(0.1) {
 		s.vanish = time.Duration(r.ExpFloat64() * float64(time.Second))
 	}
+	s.protect(*allProtected)
 	return s
 }
 
+// protect turns on protected mode for a third of the scenarios, or for all. What else
+// a scenario does not depend on it.
+func (s *scenario) protect(all bool) {
+	r := rand.New(rand.NewPCG(s.seed, 0x5ec5))
+	s.protected = r.IntN(3) == 0 || all
+	if !s.protected {
+		return
+	}
+	epoch := uint(0)
+	if r.IntN(2) == 0 {
+		epoch = 8 + uint(r.IntN(4)) // keys change every few hundred packets
+	}
+	bind := r.IntN(5) == 0
+	for _, c := range s.config {
+		c.Security = &udt.Security{PSKs: psk(s.mode).Security.PSKs, BindAddresses: bind}
+		if r.IntN(4) == 0 {
+			c.Security.Policy = udt.SecurityPrefer
+		}
+		udt.SetEpochBits(c.Security, epoch)
+		c.DisableExtensions = false
+		if c.MSS != 0 {
+			c.MSS = max(c.MSS, 576)
+		}
+	}
+}
+
 func (s *scenario) String() string {
-	return fmt.Sprintf("seed %d: %+v mode %v rendezvous %v sizes %v ends %v at %v vanish %v configs %+v %+v",
-		s.seed, s.link, s.mode, s.rendezvous, s.size, s.end, s.endAt, s.vanish, s.config[0], s.config[1])
+	return fmt.Sprintf("seed %d: %+v mode %v rendezvous %v protected %v sizes %v ends %v at %v vanish %v configs %+v %+v",
+		s.seed, s.link, s.mode, s.rendezvous, s.protected, s.size, s.end, s.endAt, s.vanish, s.config[0], s.config[1])
 }
 
 var (
@@ -132,8 +161,12 @@ var (
 // fail.
 func (s *scenario) connect(t *testing.T, n *simnet.Network) (conns [2]*udt.Conn, endpoints [2]*udt.Endpoint) {
 	for i, a := range []netip.AddrPort{addrA, addrB} {
-		pc, err := n.Listen(a)
+		under, err := n.Listen(a)
 		require.NoError(t, err)
+		var pc net.PacketConn = under
+		if s.corrupt && s.protected {
+			pc = newMangler(under, s.seed<<1|uint64(i))
+		}
 		endpoints[i], err = udt.NewEndpoint(pc)
 		require.NoError(t, err)
 	}
@@ -195,7 +228,7 @@ func (s *scenario) run(t *testing.T) {
 	}
 	wg.Wait()
 	for _, d := range sides {
-		if !s.corrupt {
+		if !s.corrupt || s.protected {
 			d.check(t, d.peer)
 		}
 	}
@@ -437,7 +470,8 @@ func (d *side) check(t *testing.T, peer *side) {
 	case errors.Is(err, net.ErrClosed):
 		// Closed here while reading.
 	case err == io.EOF:
-		if d.s.end[d.i] == endClose && peer.s.end[peer.i] == endClose && d.s.mode == udt.ModeStream && !d.s.corrupt {
+		inOrder := d.s.end[d.i] == endClose && peer.s.end[peer.i] == endClose && d.s.mode == udt.ModeStream && !d.s.corrupt
+		if inOrder || d.s.protected {
 			require.Equal(t, peer.written, d.got, "io.EOF before the end\n%v", d.s)
 		}
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, udt.ErrPeerTimeout):
@@ -478,7 +512,15 @@ func TestRandomScenarios(t *testing.T) {
 // TestCorruptedPacketsDoNoHarm: where the UDP checksum does not protect them,
 // packets with flipped bits may spoil what is delivered, but nothing panics or
 // grows, and Close ends every connection.
-func TestCorruptedPacketsDoNoHarm(t *testing.T) {
+func TestCorruptedPacketsDoNoHarm(t *testing.T) { testCorrupted(t, false) }
+
+// TestCorruptedPacketsSpoilNothingProtected: in protected mode they do not even
+// that. Packets with flipped bits, cut ones, lengthened ones, copies of old ones and
+// of the receiver's own come to nothing: every byte arrives, or the connection ends
+// with an error.
+func TestCorruptedPacketsSpoilNothingProtected(t *testing.T) { testCorrupted(t, true) }
+
+func testCorrupted(t *testing.T, protected bool) {
 	first, last := uint64(1), uint64(max(*scenarioCount/4, 1))
 	if *scenarioSeed != 0 {
 		first, last = *scenarioSeed, *scenarioSeed
@@ -487,6 +529,10 @@ func TestCorruptedPacketsDoNoHarm(t *testing.T) {
 		s := newScenario(seed)
 		s.corrupt, s.harsh = true, true
 		s.link.Corrupt = 0.02
+		if s.protected && !protected {
+			continue // its counterpart has it
+		}
+		s.protect(protected)
 		synctest.Test(t, s.run)
 		if t.Failed() {
 			t.Fatalf("replay with -run %s -scenario %d", t.Name(), seed)

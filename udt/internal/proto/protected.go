@@ -43,6 +43,13 @@ func (c *Conn) protectedTransmission(message uint32) uint32 {
 // and probes are always allowed.
 func (c *Conn) SetMaxInFlight(n int) { c.maxInFlight = n }
 
+// QueueControl sends a control packet of our own range. One too many is dropped.
+func (c *Conn) QueueControl(ext uint16, info uint32, body []byte) { c.queueControl(ext, info, body) }
+
+// PathChanged makes the sender find out soon what of the packets on their way was
+// lost because the peer has moved.
+func (c *Conn) PathChanged() { c.wantAckRequest = true }
+
 // Told returns what the peer has told of what it received: the low bits of the
 // largest transmission number, as a protected packet carries it, and the number of
 // the last ACK that it has confirmed.

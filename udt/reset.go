@@ -1,0 +1,98 @@
+package udt
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/udpio"
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// Stateless reset (security design, section 3.8): a listener that has lost its
+// connections, for it was started again, tells their peers so at once. All it needs is
+// its ResetKey: the token that it gave a connection is a function of that and of the
+// socket ID, and nobody else knows it before it is used.
+const (
+	resetTokenLen  = 16
+	minResetLen    = wire.HeaderLen + resetTokenLen // every protected packet is longer
+	resetsPerSlot  = 10                             // of resetSlot each
+	resetSlot      = 100 * time.Millisecond
+	noSocketID     = 1 << 31 // in the header of a reset: no connection has such an ID
+	minResetKeyLen = 16
+)
+
+type resetToken [resetTokenLen]byte
+
+func tokenOf(key []byte, id uint32) (t resetToken) {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte("udt reset 1"))
+	m.Write(binary.BigEndian.AppendUint32(nil, id))
+	copy(t[:], m.Sum(nil))
+	return t
+}
+
+// A resetter answers packets for connections that do not exist.
+type resetter struct {
+	key   []byte
+	slot  time.Time
+	count int
+}
+
+// resetFor returns the answer to b, nil if there is none. It is smaller than b, so
+// that two endpoints which do not know each other's connections fall silent.
+func (r *resetter) resetFor(now time.Time, b []byte) []byte {
+	id := wire.Dest(b)
+	if r.key == nil || len(b) <= minResetLen || id == 0 || id&noSocketID != 0 {
+		return nil
+	}
+	if now.Sub(r.slot) >= resetSlot {
+		r.slot, r.count = now, 0
+	}
+	if r.count++; r.count > resetsPerSlot {
+		return nil
+	}
+	var extra [1]byte
+	rand.Read(extra[:])
+	p := make([]byte, minResetLen+int(extra[0])%min(len(b)-minResetLen, 16))
+	rand.Read(p)
+	binary.BigEndian.PutUint32(p[12:], noSocketID|binary.BigEndian.Uint32(p[12:]))
+	t := tokenOf(r.key, id)
+	copy(p[len(p)-resetTokenLen:], t[:])
+	return p
+}
+
+// handleUnknown takes a packet for a connection that does not exist.
+func (e *Endpoint) handleUnknown(now time.Time, b []byte, r *udpio.Received) {
+	if len(b) >= minResetLen && wire.Dest(b)&noSocketID != 0 {
+		if c := e.demux.resets(resetToken(b[len(b)-resetTokenLen:]), r.From); c != nil {
+			e.counts.resets.Add(1)
+			c.fail(proto.ErrReset)
+			return
+		}
+	}
+	e.mu.Lock()
+	var answer []byte
+	if !e.closing && e.resets.key != nil && !wire.IsHandshake(b) && len(b) >= wire.HeaderLen {
+		answer = e.resets.resetFor(now, b)
+	}
+	e.mu.Unlock()
+	if answer != nil {
+		e.send(newPath(e, r.Local, r.From).peer, answer)
+	}
+	e.handleForeign(b, r.From)
+}
+
+// resets returns the connection with from that t resets.
+func (d *demux) resets(t resetToken, from netip.AddrPort) *Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c := d.tokens[t]; c != nil && c.path.Load().addr == from {
+		return c
+	}
+	return nil
+}
