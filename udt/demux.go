@@ -35,6 +35,8 @@ type grave struct {
 	addr     netip.AddrPort
 	conclude acceptKey
 	shutdown wire.Shutdown
+	sealed   bool   // the connection was protected
+	farewell []byte // its last Shutdown, if it was and has sent one
 	buried   time.Time
 	answered time.Time // when the peer was told last
 }
@@ -81,6 +83,13 @@ func (d *demux) len() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.conns)
+}
+
+// pending returns how many exchanges are under way.
+func (d *demux) pending() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.exchanges)
 }
 
 func (d *demux) known(id uint32) bool {
@@ -319,6 +328,12 @@ func (d *demux) remove(c *Conn, bury bool, now time.Time) {
 	// A connection whose peer knows is remembered too, so that a late copy of
 	// its conclusion does not come to life.
 	g := &grave{id: c.id, peerID: peerID, local: c.local.AddrPort().Addr(), addr: c.path.Load().addr, conclude: c.conclude, shutdown: shutdown, buried: now}
+	if c.guard != nil {
+		g.sealed = true
+		if farewell := c.guard.farewell.Load(); farewell != nil {
+			g.farewell = *farewell
+		}
+	}
 	d.order = append(d.order, g)
 	d.graves[c.id] = g
 	if accepted {

@@ -55,7 +55,7 @@ type Endpoint struct {
 }
 
 type endpointCounts struct {
-	unknown, malformed, foreign, refused, wrongSource, resets atomic.Uint64
+	unknown, malformed, foreign, refused, wrongSource, resets, handshakes atomic.Uint64
 }
 
 // NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
@@ -138,6 +138,9 @@ type EndpointStats struct {
 	Malformed             uint64 // datagrams that are no UDT packets
 	Foreign               uint64 // handed to OnForeignPacket
 	HandshakesRefused     uint64 // conclusions answered with a refusal
+	HandshakesFailed      uint64 // TLS handshakes of clients that did not succeed
+	HandshakesPending     int    // TLS handshakes under way, dialed ones included
+	StatelessResets       uint64 // connections ended by one
 	SegmentationOffload   bool   // UDP GSO in use
 	ReceiveOffload        bool   // UDP GRO in use
 	SocketRecvBuffer      int    // bytes granted by the system; zero unknown
@@ -153,6 +156,7 @@ func (e *Endpoint) Stats() EndpointStats {
 	return EndpointStats{
 		Connections: e.demux.len(), UnknownIDs: e.counts.unknown.Load(), WrongSource: e.counts.wrongSource.Load(),
 		Malformed: e.counts.malformed.Load(), Foreign: e.counts.foreign.Load(), HandshakesRefused: e.counts.refused.Load(),
+		HandshakesFailed: e.counts.handshakes.Load(), HandshakesPending: e.demux.pending(), StatelessResets: e.counts.resets.Load(),
 		SegmentationOffload: i.GSO, ReceiveOffload: i.GRO,
 		SocketRecvBuffer: i.RecvBuffer, SocketSendBuffer: i.SendBuffer,
 		TransientErrors: i.TransientErrors, SegmentationFallbacks: i.SegmentationFallbacks,

@@ -229,6 +229,7 @@ func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Co
 		e.demux.removeExchange(x)
 		x.release()
 		l.unreserve()
+		e.counts.handshakes.Add(1)
 		e.log("secure handshake failed: "+err.Error(), x.addr)
 		return
 	}
@@ -289,9 +290,17 @@ func (e *Endpoint) completeLocked(core *proto.Config, c *Conn, config *Config) {
 }
 
 // answerFromGrave tells the peer of an ended connection, which still speaks, that
-// it is over. Its own Shutdown is not answered.
+// it is over. Its own Shutdown is not answered. Of a protected connection there are no
+// keys left: its last Shutdown is repeated as it was sealed, and packets that have the
+// size of one are not answered, or two tombstones would talk with each other.
 func (e *Endpoint) answerFromGrave(now time.Time, g *grave, b []byte, segment int) {
 	p := b[:min(segment, len(b))]
+	if g.sealed {
+		if g.farewell != nil && len(p) != len(g.farewell) && !wire.IsHandshake(p) && e.demux.mayAnswer(g, now) {
+			e.send(udpio.NewPeer(g.addr, e.source(g.local)), g.farewell)
+		}
+		return
+	}
 	if wire.IsControl(p) {
 		if t := wire.ParseControl(p).Type; t == wire.TypeShutdown || t == wire.TypeHandshake {
 			return

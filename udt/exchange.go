@@ -19,6 +19,7 @@ import (
 const (
 	exchangeQueue = 32               // datagrams that wait for the exchange
 	maxEarly      = 64               // packets that come before there are keys
+	maxFlight     = 16               // datagrams sent at a time
 	answerLate    = 10 * time.Second // for how long a server answers a client that repeats its last flight
 )
 
@@ -76,11 +77,10 @@ func (x *exchange) deliver(now time.Time, b []byte) {
 func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	buf := make([]byte, 0, wire.MaxSecureLen)
 	for {
 		x.mu.Lock()
 		now := time.Now()
-		x.sendLocked(now, buf)
+		x.sendLocked(now)
 		err, done, next := x.machine.Err(), x.machine.Done(), x.machine.Next()
 		x.mu.Unlock()
 		switch {
@@ -112,7 +112,7 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 		case <-ctx.Done():
 			x.mu.Lock()
 			x.machine.Abort()
-			x.sendLocked(time.Now(), buf)
+			x.sendLocked(time.Now())
 			x.mu.Unlock()
 			return ctx.Err()
 		case <-x.endpoint.done:
@@ -121,14 +121,20 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 	}
 }
 
-// sendLocked sends what the machine has to say.
-func (x *exchange) sendLocked(now time.Time, buf []byte) {
-	for {
-		b := x.machine.Poll(now, buf)
+// sendLocked sends what the machine has to say: a flight in one call.
+func (x *exchange) sendLocked(now time.Time) {
+	var flight [maxFlight]wire.Run
+	n := 0
+	for n < maxFlight {
+		b := x.machine.Poll(now, nil)
 		if len(b) == 0 {
-			return
+			break
 		}
-		x.endpoint.send(x.path.peer, b)
+		flight[n] = wire.Run{B: b}
+		n++
+	}
+	if n > 0 {
+		_, _ = x.endpoint.sock.Send(x.path.peer, flight[:n], false) // lost is lost: it is repeated
 	}
 }
 
@@ -191,7 +197,7 @@ func (x *exchange) tick() {
 
 // stepLocked sends what is due on an open connection and arms the timer.
 func (x *exchange) stepLocked(now time.Time) {
-	x.sendLocked(now, make([]byte, 0, wire.MaxSecureLen))
+	x.sendLocked(now)
 	if err := x.machine.Err(); err != nil {
 		c := x.conn
 		x.releaseLocked()
@@ -215,6 +221,9 @@ func (x *exchange) stepLocked(now time.Time) {
 func (x *exchange) follow() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.machine == nil {
+		return // the peer has spoken already
+	}
 	wait := answerLate
 	if !x.machine.Result().Server {
 		wait = max(time.Until(x.machine.Next()), time.Millisecond)

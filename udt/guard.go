@@ -21,7 +21,8 @@ type guard struct {
 	migrates  bool       // the peer may change its address
 	peerToken resetToken // zero if it has none
 
-	update atomic.Bool // a new key is wanted
+	update   atomic.Bool            // a new key is wanted
+	farewell atomic.Pointer[[]byte] // the last Shutdown, sealed: the tombstone repeats it
 
 	// Whoever has the sending role.
 	sealer *protect.Sealer
@@ -153,10 +154,15 @@ func (g *guard) seal(s *sealedBatch, runs []wire.Run) error {
 			} else if h := wire.ParseControl(p); h.Type == wire.TypeAck && h.Info != 0 {
 				g.acks.note(h.Info, g.sealer.Number(), every)
 			}
+			start := len(mem)
 			mem = append(mem, p[:wire.HeaderLen]...)
 			var err error
 			if mem, err = g.sealer.Seal(mem, p[wire.HeaderLen:]); err != nil {
 				return err
+			}
+			if wire.IsControl(p) && wire.ParseControl(p).Type == wire.TypeShutdown {
+				farewell := append([]byte(nil), mem[start:]...)
+				g.farewell.Store(&farewell)
 			}
 		}
 		s.runs = append(s.runs, wire.Run{B: mem[first:len(mem):len(mem)], Segment: segment + protect.Overhead})

@@ -193,7 +193,7 @@ func (s *scenario) connect(t *testing.T, n *simnet.Network) (conns [2]*udt.Conn,
 	}
 	l.SetDeadline(time.Now().Add(10 * time.Second))
 	conns[1], err = l.AcceptUDT()
-	require.True(t, err == nil || s.corrupt, "accept: %v\n%v", err, s)
+	require.True(t, err == nil || s.corrupt || s.protected && s.harsh, "accept: %v\n%v", err, s)
 	return conns, endpoints
 }
 
@@ -210,6 +210,12 @@ func (s *scenario) run(t *testing.T) {
 	}()
 	if conns[0] == nil || conns[1] == nil {
 		require.True(t, s.harsh, s)
+		if c := conns[0]; c != nil && s.protected {
+			// A server that has not got the client's last flight in time has given
+			// up, and its client finds out.
+			_, err := c.Read(make([]byte, 1))
+			require.True(t, err != nil && err != io.EOF, "read: %v\n%v", err, s)
+		}
 		return
 	}
 	if s.vanish > 0 {

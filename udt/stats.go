@@ -25,6 +25,8 @@ type Stats struct {
 	MessagesExpired                  uint64 // given up because of MessageOptions.TTL
 	DropRequestsSent                 uint64
 	Malformed                        uint64 // packets dropped because a field was out of range
+	PacketsForged                    uint64 // protected connections: dropped, for the peer has not sealed them
+	PacketsReplayed                  uint64 // protected connections: dropped, for they were opened before, or are too old
 
 	SendingTime      time.Duration // with data on their way
 	SendPeriod       time.Duration // between packets
@@ -53,7 +55,12 @@ func (c *Conn) Stats() Stats {
 	i := c.core.Info()
 	c.mu.Unlock()
 	k := i.Stats
+	var forged, replayed uint64
+	if c.guard != nil {
+		forged, replayed = c.guard.rejected[rejectedForged].Load(), c.guard.rejected[rejectedReplayed].Load()
+	}
 	return Stats{
+		PacketsForged: forged, PacketsReplayed: replayed,
 		Time:        time.Now(),
 		PacketsSent: k.PacketsSent, PacketsReceived: k.PacketsReceived, PacketsRetransmitted: k.PacketsRetransmitted,
 		PacketsLostSend: k.PacketsLostSend, PacketsLostRecv: k.PacketsLostRecv,

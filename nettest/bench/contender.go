@@ -71,6 +71,7 @@ type Options struct {
 var contenders = []*Contender{
 	udtDefault,
 	udtMessage,
+	udtProtected,
 	udtNative,
 	udtCTCP,
 	udtCubic,
