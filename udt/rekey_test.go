@@ -22,7 +22,7 @@ func TestKeysChangeDuringTransfers(t *testing.T) {
 			Delay: 20 * time.Millisecond, Rate: 50e6, Loss: 0.05, Duplicate: 0.02,
 			Reorder: 0.1, ReorderDelay: 30 * time.Millisecond,
 		},
-		"outages": {Delay: 10 * time.Millisecond, Rate: 20e6, Burst: simnet.Burst{Enter: 0.001, Leave: 0.02}},
+		"outages": {Delay: 10 * time.Millisecond, Rate: 20e6, Burst: simnet.Burst{Enter: 0.001, Leave: 0.2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, link, func(l *lab) {
