@@ -89,6 +89,7 @@ var contenders = []*Contender{
 	libudt,
 	rawUDP,
 	rawNoPoll,
+	rawAES,
 }
 
 // contender returns the one of that name.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,11 +17,10 @@ import (
 )
 
 const (
-	rawHeader  = 16
-	rawPacket  = 1472 // UDP payload of a 1500-byte packet
-	rawPayload = rawPacket - rawHeader
-	rawBlock   = 44 * rawPacket // the most packets that one segmented send takes
-	rawSocket  = 4 << 20
+	rawHeader = 16
+	rawPacket = 1472           // UDP payload of a 1500-byte packet
+	rawBlock  = 44 * rawPacket // the most packets that one segmented send takes
+	rawSocket = 4 << 20
 )
 
 // Kinds of packet. A header is the kind (4 bytes), a packet number (4) and a value
@@ -38,7 +39,15 @@ func missingRaw() string { return "" }
 // and copies them out of merged datagrams. What is in flight stays under what
 // the receiver's socket holds, so nothing is lost; a loss ends the connection.
 // It is for one direction at a time: no Read may run during a Write.
+//
+// With aead set, packets are sealed on their way into the block that is sent, and
+// opened in place: what a protected transport pays at least.
 type rawConn struct {
+	aead   cipher.AEAD // or nil
+	tag    int         // what sealing adds to a packet
+	sealed []byte      // block that is sent
+	nonce  [12]byte
+
 	io    io.ReadWriter
 	close func() error
 	stop  func() // ends Reads and Writes
@@ -62,10 +71,29 @@ type rawConn struct {
 	ackBuf   [rawHeader]byte
 }
 
-func newRawConn(fd int, poller bool, window uint64) (*rawConn, error) {
+// rawAEAD returns AES-128-GCM with a key that everyone knows.
+func rawAEAD() cipher.AEAD {
+	block, err := aes.NewCipher(make([]byte, 16))
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return aead
+}
+
+func newRawConn(fd int, kind rawKind, window uint64) (*rawConn, error) {
+	poller := kind != rawOutside
 	c := &rawConn{
 		ring: make([]byte, (int(window)/rawBlock+2)*rawBlock), inBuf: make([]byte, 64<<10),
 		window: window, ackEvery: window / 8, lock: !poller, local: boundAddr(fd),
+	}
+	if kind == rawSealed {
+		c.aead = rawAEAD()
+		c.tag = c.aead.Overhead()
+		c.sealed = make([]byte, 0, rawBlock)
 	}
 	c.nextBlock()
 	if !poller {
@@ -96,26 +124,27 @@ func (c *rawConn) lockThread() {
 // writer turns to Read, or after a Write of less than a packet.
 func (c *rawConn) Write(b []byte) (int, error) {
 	c.lockThread()
+	stride := rawPacket - c.tag
 	for n := 0; n < len(b); {
 		at := len(c.out)
-		if at%rawPacket == 0 {
+		if at%stride == 0 {
 			c.out = c.out[:at+rawHeader]
 			putRaw(c.out[at:], rawData, c.number, c.sent)
 			c.number++
 			at += rawHeader
 		}
-		m := min(rawPacket-at%rawPacket, len(b)-n)
+		m := min(stride-at%stride, len(b)-n)
 		c.out = c.out[:at+m]
 		copy(c.out[at:], b[n:n+m])
 		n += m
 		c.sent += uint64(m)
-		if len(c.out) == rawBlock {
+		if len(c.out) == cap(c.out) {
 			if err := c.flush(); err != nil {
 				return n, err
 			}
 		}
 	}
-	if len(b) < rawPayload {
+	if len(b) < stride-rawHeader {
 		return len(b), c.flush()
 	}
 	return len(b), nil
@@ -134,14 +163,30 @@ func (c *rawConn) flush() error {
 			return errors.New("raw: data while writing")
 		}
 	}
-	_, err := c.io.Write(c.out)
+	_, err := c.io.Write(c.seal(c.out))
 	c.nextBlock()
 	return err
 }
 
+// seal returns what is sent of a block.
+func (c *rawConn) seal(b []byte) []byte {
+	if c.aead == nil {
+		return b
+	}
+	out := c.sealed[:0]
+	for len(b) > 0 {
+		p := b[:min(len(b), rawPacket-c.tag)]
+		b = b[len(p):]
+		out = append(out, p[:rawHeader]...)
+		copy(c.nonce[4:], p[8:rawHeader]) // the offset never repeats
+		out = c.aead.Seal(out, c.nonce[:], p[rawHeader:], p[:rawHeader])
+	}
+	return out
+}
+
 // nextBlock begins a block in memory whose content has been acked.
 func (c *rawConn) nextBlock() {
-	c.out = c.ring[c.at : c.at : c.at+rawBlock]
+	c.out = c.ring[c.at : c.at : c.at+rawBlock-44*c.tag]
 	c.at = (c.at + rawBlock) % len(c.ring)
 }
 
@@ -191,16 +236,22 @@ func (c *rawConn) Read(b []byte) (int, error) {
 // take copies the payload of the first packet of c.in, or as much of it as b
 // holds: the rest gets a header of its own, over the bytes that were taken.
 func (c *rawConn) take(b []byte) (int, error) {
-	if len(c.in) <= rawHeader {
+	if len(c.in) <= rawHeader+c.tag {
 		return 0, fmt.Errorf("raw: a packet of %d bytes", len(c.in))
 	}
 	kind, number, offset := getRaw(c.in)
 	if kind != rawData || number != c.expect || offset != c.received {
 		return 0, fmt.Errorf("raw: packet %d of kind %d at %d, want %d at %d: lost packets", number, kind, offset, c.expect, c.received)
 	}
-	size := min(len(c.in), rawPacket) - rawHeader
+	size := min(len(c.in), rawPacket) - rawHeader - c.tag
 	if c.rest > 0 {
 		size = c.rest
+	} else if c.aead != nil {
+		copy(c.nonce[4:], c.in[8:rawHeader])
+		body := c.in[rawHeader : rawHeader+size+c.tag]
+		if _, err := c.aead.Open(body[:0], c.nonce[:], body, c.in[:rawHeader]); err != nil {
+			return 0, err
+		}
 	}
 	n := copy(b, c.in[rawHeader:rawHeader+size])
 	c.received += uint64(n)
@@ -212,7 +263,7 @@ func (c *rawConn) take(b []byte) (int, error) {
 	}
 	c.rest = 0
 	c.expect++
-	c.in = c.in[rawHeader+size:]
+	c.in = c.in[rawHeader+size+c.tag:]
 	return n, nil
 }
 

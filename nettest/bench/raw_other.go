@@ -9,6 +9,6 @@ import (
 
 func missingRaw() string { return "UDP segmentation offload is Linux's" }
 
-func listenRaw(string, bool) (net.Listener, error) { return nil, errors.ErrUnsupported }
+func listenRaw(string, rawKind) (net.Listener, error) { return nil, errors.ErrUnsupported }
 
-func dialRaw(string, bool) (net.Conn, error) { return nil, errors.ErrUnsupported }
+func dialRaw(string, rawKind) (net.Conn, error) { return nil, errors.ErrUnsupported }

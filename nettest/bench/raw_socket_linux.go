@@ -87,12 +87,12 @@ func boundAddr(fd int) net.Addr {
 type rawListener struct {
 	fd     int
 	window uint64
-	poller bool
+	kind   rawKind
 	once   sync.Once
 	closed chan struct{}
 }
 
-func listenRaw(addr string, poller bool) (net.Listener, error) {
+func listenRaw(addr string, kind rawKind) (net.Listener, error) {
 	a, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func listenRaw(addr string, poller bool) (net.Listener, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("bind", err)
 	}
-	return &rawListener{fd: fd, window: holds, poller: poller, closed: make(chan struct{})}, nil
+	return &rawListener{fd: fd, window: holds, kind: kind, closed: make(chan struct{})}, nil
 }
 
 // Accept waits for a hello and answers it. The second call waits for Close.
@@ -130,7 +130,7 @@ func (l *rawListener) Accept() (net.Conn, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("write", err)
 	}
-	return newRawConn(fd, l.poller, l.window)
+	return newRawConn(fd, l.kind, l.window)
 }
 
 func (l *rawListener) Addr() net.Addr { return boundAddr(l.fd) }
@@ -140,7 +140,7 @@ func (l *rawListener) Close() error {
 	return nil
 }
 
-func dialRaw(addr string, poller bool) (net.Conn, error) {
+func dialRaw(addr string, kind rawKind) (net.Conn, error) {
 	a, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return nil, err
@@ -163,5 +163,5 @@ func dialRaw(addr string, poller bool) (net.Conn, error) {
 		return nil, os.NewSyscallError("connect", err)
 	}
 	_, _, window := getRaw(b[:])
-	return newRawConn(fd, poller, window)
+	return newRawConn(fd, kind, window)
 }
