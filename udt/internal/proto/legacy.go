@@ -145,8 +145,8 @@ func (c *Conn) legacyNak(now time.Duration, first, end int64, hold time.Duration
 	}
 	for n := first; n < end; n++ {
 		p := s.buf.packet(n)
-		if now-p.sentAt < hold && p.sends > 1 {
-			continue // its repair is under way
+		if age := now - p.sentAt; age < hold && p.sends > 1 || age < c.rtt.min()/2 {
+			continue // its repair is under way, or it cannot have been missed yet
 		}
 		c.missed(n, p, lost)
 		c.queueLoss(n, n+1)

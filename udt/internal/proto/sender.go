@@ -42,6 +42,7 @@ type sender struct {
 	requestedAt      time.Duration // last request for an ACK because a window was full
 
 	extended extendedSampler
+	skips    skips
 	legacy   legacySampler
 
 	outgoing outMessages
@@ -68,7 +69,7 @@ func (c *Conn) inFlight() int {
 		return 0
 	}
 	if c.extended {
-		return int(c.send.txNext - 1 - c.send.extended.largest)
+		return int(c.send.txNext-1-c.send.extended.largest) - len(c.send.skips.ahead)
 	}
 	return c.send.legacy.inFlight
 }
@@ -196,15 +197,6 @@ func (c *Conn) batchPackets() int {
 // transmit accounts for one data packet leaving at now and writes its header.
 func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
 	s := &c.send
-	stamp := uint32(now / time.Microsecond)
-	if c.extended {
-		stamp = uint32(s.txNext)
-	}
-	h := wire.Data{
-		Number: wire.Number(n), Boundary: p.boundary, Ordered: p.flags&packetOrdered != 0,
-		Message: p.message, Time: stamp, Dest: c.peerID,
-	}
-	h.Put(p.slab.slot(int(p.slot)))
 	size := wire.HeaderLen + int(p.size)
 	if s.buf.una == s.buf.next && p.sends == 0 {
 		s.outstandingSince, s.busySince = now, now
@@ -214,12 +206,24 @@ func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
 			s.firstSentAt, s.deliveredAt = now, now
 			c.restart(now)
 		}
+		if c.extended {
+			c.skipNumber()
+		}
 		out.record = txRecord{
 			first: s.txNext, sentAt: now, firstSentAt: s.firstSentAt,
 			delivered: s.delivered, deliveredAt: s.deliveredAt, lost: s.lost,
 			appLimited: s.limitedTill != 0 && s.delivered <= s.limitedTill,
 		}
 	}
+	stamp := uint32(now / time.Microsecond)
+	if c.extended {
+		stamp = uint32(s.txNext)
+	}
+	h := wire.Data{
+		Number: wire.Number(n), Boundary: p.boundary, Ordered: p.flags&packetOrdered != 0,
+		Message: p.message, Time: stamp, Dest: c.peerID,
+	}
+	h.Put(p.slab.slot(int(p.slot)))
 	out.record.n++
 	out.record.bytes += size
 	out.packets++
@@ -333,6 +337,7 @@ func (c *Conn) Sent(now time.Time, out *Batch, n int) {
 	kept := min(max(n-out.controls, 0), out.packets)
 	if missing := out.packets - kept; missing > 0 {
 		s.stopped = StopSocket
+		s.skips.used = max(s.skips.used, s.txNext)
 		s.txNext -= int64(missing)
 		s.pacer.next -= time.Duration(missing) * c.period()
 		c.stats.PacketsSent -= uint64(missing)
@@ -387,7 +392,7 @@ func (c *Conn) handleNak(now time.Duration, body []byte) {
 	*sample = cc.AckSample{}
 	list := wire.ParseRanges(body)
 	left := s.buf.next - s.buf.una // nobody misses more than is outstanding
-	for left > 0 {
+	for n := 0; left > 0 && n < maxNakWords; n++ {
 		f, l, ok := list.Next()
 		if !ok {
 			break
