@@ -203,6 +203,7 @@ func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref, sha
 	c.handling = true
 	c.core.SetSocketBuffer(share)
 	c.core.Handle(now, b, segment, owner)
+	c.warnLocked(now)
 	if c.rwait && c.core.Readable() {
 		c.woken++
 		woke = c.woken

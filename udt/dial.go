@@ -312,6 +312,7 @@ func (d *Dialer) open(ctx context.Context, network string, laddr, raddr netip.Ad
 		return nil, unwrapOp(err)
 	}
 	e := startEndpoint(sock, true, config.Logger)
+	e.useLimits(&config.Limits)
 	e.mu.Lock()
 	e.dialing++
 	e.mu.Unlock()
@@ -335,6 +336,7 @@ func (e *Endpoint) Dial(ctx context.Context, raddr netip.AddrPort, config *Confi
 // dial makes one connection, for owner unless that is nil.
 func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Config, rendezvous bool, owner *PacketConn) (*Conn, error) {
 	local := e.localFor(raddr)
+	e.useLogger(config.Logger)
 	now := time.Now()
 	e.mu.Lock()
 	if e.closing {

@@ -25,34 +25,38 @@ import (
 // Endpoints are made by NewEndpoint, or by Listen, ListenPacket and dials, whose
 // endpoints close by themselves with their last connection.
 type Endpoint struct {
-	sock    udpio.Socket
-	turn    readerTurn
-	share   socketShare
-	fine    fineTimer
-	memory  memory
-	demux   demux
-	started time.Time
-	owned   bool // closes with its last connection
-	logger  *slog.Logger
-	foreign atomic.Pointer[func(b []byte, from netip.AddrPort)]
-	done    chan struct{} // closed when the socket is no longer read
-	retired atomic.Bool   // a connection has ended: closeIfIdle is due
-	calls   atomic.Bool   // the reader calls functions of the user
-	counts  endpointCounts
+	sock     udpio.Socket
+	turn     readerTurn
+	share    socketShare
+	fine     fineTimer
+	memory   memory
+	demux    demux
+	halfOpen halfOpen
+	started  time.Time
+	owned    bool // closes with its last connection
+	logger   atomic.Pointer[slog.Logger]
+	events   eventLog
+	refusal  bucket // of ICMP reports; belongs to the reader of the socket
+	foreign  atomic.Pointer[func(b []byte, from netip.AddrPort)]
+	done     chan struct{} // closed when the socket is no longer read
+	retired  atomic.Bool   // a connection has ended: closeIfIdle is due
+	calls    atomic.Bool   // the reader calls functions of the user
+	counts   endpointCounts
 
 	// mu guards what follows; it may be taken before Conn.mu, never after.
-	mu       sync.Mutex
-	random   *mathrand.ChaCha8
-	cookies  *proto.CookieJar
-	listener *Listener
-	dialing  int  // dials and packet connections that keep an owned endpoint open
-	closing  bool // no new connections
-	closed   bool
-	idle     *time.Timer // ends an owned endpoint a while after its last connection
+	mu        sync.Mutex
+	random    *mathrand.ChaCha8
+	admission admission
+	cookies   *proto.CookieJar
+	listener  *Listener
+	dialing   int  // dials and packet connections that keep an owned endpoint open
+	closing   bool // no new connections
+	closed    bool
+	idle      *time.Timer // ends an owned endpoint a while after its last connection
 }
 
 type endpointCounts struct {
-	unknown, malformed, foreign, refused, wrongSource atomic.Uint64
+	unknown, malformed, foreign, refused, wrongSource, limited, shed atomic.Uint64
 }
 
 // NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
@@ -75,13 +79,15 @@ func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
 func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint {
 	now := time.Now()
 	e := &Endpoint{
-		sock: sock, owned: owned, started: now, logger: logger, done: make(chan struct{}),
+		sock: sock, owned: owned, started: now, done: make(chan struct{}),
 		cookies: proto.NewCookieJar(now, func(b []byte) { rand.Read(b) }),
 	}
 	var seed [32]byte
 	rand.Read(seed[:])
 	e.random = mathrand.NewChaCha8(seed)
 	e.memory.limit.Store(defaultMemoryLimit)
+	e.memory.readLimit.Store(defaultReceiveMemory)
+	e.useLogger(logger)
 	e.demux.init()
 	info := sock.Info()
 	e.share.buffer = info.RecvBuffer
@@ -134,6 +140,10 @@ type EndpointStats struct {
 	Malformed             uint64 // datagrams that are no UDT packets
 	Foreign               uint64 // handed to OnForeignPacket
 	HandshakesRefused     uint64 // conclusions answered with a refusal
+	HandshakesLimited     uint64 // handshake packets dropped because of Limits
+	HalfOpen              int    // accepted connections whose peers were not heard yet
+	HalfOpenShed          uint64 // of these that had to give way
+	ReceiveHeld           int64  // bytes that wait to be read, to within 16 KiB per connection
 	SegmentationOffload   bool   // UDP GSO in use
 	ReceiveOffload        bool   // UDP GRO in use
 	SocketRecvBuffer      int    // bytes granted by the system; zero unknown
@@ -141,6 +151,18 @@ type EndpointStats struct {
 	TransientErrors       uint64 // socket errors that were survived
 	SegmentationFallbacks uint64 // segmented sends repeated unsegmented
 	MemoryHeld            int64  // bytes that buffers have grown by
+}
+
+// useLogger sets the logger if there is none yet.
+func (e *Endpoint) useLogger(l *slog.Logger) {
+	if l != nil {
+		e.logger.CompareAndSwap(nil, l)
+	}
+}
+
+// useLimits sets the limits of the whole port.
+func (e *Endpoint) useLimits(l *Limits) {
+	e.memory.readLimit.Store(limit(l.ReceiveMemory, defaultReceiveMemory))
 }
 
 // Stats returns a snapshot.
@@ -152,7 +174,8 @@ func (e *Endpoint) Stats() EndpointStats {
 		SegmentationOffload: i.GSO, ReceiveOffload: i.GRO,
 		SocketRecvBuffer: i.RecvBuffer, SocketSendBuffer: i.SendBuffer,
 		TransientErrors: i.TransientErrors, SegmentationFallbacks: i.SegmentationFallbacks,
-		MemoryHeld: e.memory.held.Load(),
+		MemoryHeld: e.memory.held.Load(), HandshakesLimited: e.counts.limited.Load(),
+		HalfOpen: e.halfOpen.len(), HalfOpenShed: e.counts.shed.Load(), ReceiveHeld: e.memory.unread.Load(),
 	}
 }
 
@@ -205,6 +228,7 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 		return c.handle(now, b, segment, owner, e.share.note(now, c))
 	case c != nil:
 		e.counts.wrongSource.Add(1)
+		e.warn(now, eventWrongSource, r.From)
 	case buried != nil:
 		e.answerFromGrave(now, buried, b, segment)
 	default:
@@ -241,12 +265,19 @@ func (e *Endpoint) send(p *udpio.Peer, b []byte) {
 // that address.
 func (e *Endpoint) handleRefused(r *udpio.RefusedError) {
 	now := time.Now()
+	// A dial counts on the report. For what is open it is but a hint, which anyone
+	// can forge.
+	considered := e.refusal.take(e.milliseconds(now), icmpPerSecond, icmpPerSecond)
 	for _, c := range e.demux.at(r.Addr) {
 		if len(r.Request) >= wire.HeaderLen+wire.HandshakeLen &&
 			binary.BigEndian.Uint32(r.Request[wire.HeaderLen+24:]) != c.id {
 			continue
 		}
 		c.mu.Lock()
+		if !considered && !c.core.Connecting() {
+			c.mu.Unlock()
+			continue
+		}
 		c.core.HandleRefused(now)
 		c.noteLocked()
 		c.transmitLocked(1, false)
@@ -274,6 +305,12 @@ func (e *Endpoint) newRandLocked() proto.Rand {
 // a tombstone tells it when it speaks again. It is called with c.mu held.
 func (e *Endpoint) retire(c *Conn, confirmed bool) {
 	e.demux.remove(c, !confirmed, time.Now())
+	if c.listener != nil {
+		e.halfOpen.ended(c)
+		if c.halfOpen {
+			c.listener.forget(c)
+		}
+	}
 	switch {
 	case !e.owned:
 	case c.handling:

@@ -3,6 +3,7 @@ package udt
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/netip"
 	"time"
 
@@ -40,6 +41,11 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 		return
 	}
 	if body.Request == wire.RequestInduction {
+		if !e.admitLocked(now, l, rateRequest, r.From.Addr()) {
+			e.mu.Unlock()
+			e.limited(now, eventRate, r.From)
+			return
+		}
 		body.Cookie = e.cookies.Cookie(now, r.From, &body)
 		e.mu.Unlock()
 		e.replyCookie(now, l, head, &body, r)
@@ -49,6 +55,7 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 	e.mu.Unlock()
 	if !valid {
 		e.counts.malformed.Add(1)
+		e.warn(now, eventCookie, r.From)
 		return
 	}
 	e.accept(now, l, head, &body, r)
@@ -117,7 +124,12 @@ func (e *Endpoint) accept(now time.Time, l *Listener, head wire.Control, body *w
 	case e.demux.wasRefused(key, now):
 		e.refuse(l, head, body, r)
 		return
-	case !l.reserve():
+	case e.demux.len() >= limit(l.config.Limits.Conns, math.MaxInt),
+		e.halfOpen.of(r.From) >= limit(l.config.Limits.ConnsPerPrefix, math.MaxInt):
+		e.warn(now, eventConns, r.From)
+	case !e.mayAccept(now, l, r.From):
+		return // its client asks again
+	case !l.reserve() && !(e.shed(now) && l.reserve()):
 	case l.config.AcceptPeer != nil && l.config.AcceptPeer(info) != nil:
 		l.unreserve()
 	default:
@@ -127,6 +139,29 @@ func (e *Endpoint) accept(now time.Time, l *Listener, head wire.Control, body *w
 	e.log("connection refused", r.From)
 	e.demux.refuse(key, now)
 	e.refuse(l, head, body, r)
+}
+
+// limited counts and logs a handshake packet that is dropped because of a limit.
+func (e *Endpoint) limited(now time.Time, kind securityEvent, from netip.AddrPort) {
+	e.counts.limited.Add(1)
+	e.warn(now, kind, from)
+}
+
+// mayAccept reports whether rates and the number of half-open connections allow
+// another one.
+func (e *Endpoint) mayAccept(now time.Time, l *Listener, from netip.AddrPort) bool {
+	e.mu.Lock()
+	ok := e.admitLocked(now, l, rateHandshake, from.Addr())
+	e.mu.Unlock()
+	if !ok {
+		e.limited(now, eventRate, from)
+		return false
+	}
+	if e.halfOpen.len() >= limit(l.config.Limits.HalfOpen, defaultHalfOpen) && !e.shed(now) {
+		e.limited(now, eventHalfOpen, from)
+		return false
+	}
+	return true
 }
 
 // admit makes the connection. Its place in the backlog is reserved.
@@ -148,12 +183,14 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 	c := newConn(e, e.newIDLocked(), l.config.Mode, local, r.From)
 	c.conclude = key
 	c.packet.owner = l.packets
+	c.listener, c.halfOpen = l, true
 	core := l.config.core(r.From, false)
 	e.completeLocked(&core, c, &l.config)
 	e.mu.Unlock()
 
 	c.core = proto.NewServer(now, &core, &a)
 	c.everOpen = true
+	e.halfOpen.add(c, now)
 	e.demux.add(c)
 	e.log("connection accepted", r.From)
 	c.mu.Lock()
@@ -176,7 +213,7 @@ func (e *Endpoint) completeLocked(core *proto.Config, c *Conn, config *Config) {
 		core.InitialNumber = *config.initialNumber
 	}
 	core.Rand = e.newRandLocked()
-	core.Memory = &e.memory
+	core.Memory, core.Pressure = &e.memory, &e.memory
 	core.Controller = config.controller()
 	core.SocketBuffer = e.share.buffer
 }
@@ -200,7 +237,7 @@ func (e *Endpoint) answerFromGrave(now time.Time, g *grave, b []byte, segment in
 }
 
 func (e *Endpoint) log(text string, peer netip.AddrPort) {
-	if e.logger != nil && e.logger.Enabled(context.Background(), slog.LevelDebug) {
-		e.logger.Debug(text, "local", e.LocalAddr(), "peer", peer)
+	if logger := e.logger.Load(); logger != nil && logger.Enabled(context.Background(), slog.LevelDebug) {
+		logger.Debug(text, "local", e.LocalAddr(), "peer", peer)
 	}
 }

@@ -40,6 +40,10 @@ var (
 	// ErrProtocol means that the peer broke the protocol.
 	ErrProtocol error = &cause{text: "protocol error"}
 
+	// ErrOptimisticACK means that the peer acknowledged what it cannot have
+	// received, to be sent more than its path carries. It is ErrProtocol too.
+	ErrOptimisticACK error = &cause{text: "peer acknowledges what it cannot have received", is: []error{ErrProtocol}}
+
 	// ErrConfig means that a field of a Config, a Dialer or an argument is out of
 	// range; the error's text says which.
 	ErrConfig error = &cause{text: "invalid configuration"}
@@ -96,6 +100,8 @@ func fromCore(err error) error {
 		return ErrMessageTooLong
 	case errors.Is(err, proto.ErrPeerClosed):
 		return io.EOF
+	case errors.Is(err, proto.ErrOptimisticACK):
+		return ErrOptimisticACK
 	case errors.Is(err, proto.ErrProtocol):
 		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -106,6 +107,7 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	}
 	l := &Listener{endpoint: e, config: *config, addr: e.LocalAddr(), packets: p}
 	l.cond.L = &l.mu
+	e.useLogger(config.Logger)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
@@ -115,6 +117,7 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 		return nil, opError("listen", nil, e.LocalAddr(), syscall.EADDRINUSE)
 	}
 	e.listener = l
+	e.useLimits(&config.Limits)
 	if config.AcceptPeer != nil {
 		e.calls.Store(true)
 	}
@@ -227,6 +230,23 @@ func (l *Listener) reserve() bool {
 	}
 	l.reserved++
 	return true
+}
+
+// halfFull reports whether more than half of the backlog is taken.
+func (l *Listener) halfFull() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reserved > or(l.config.Backlog, defaultBacklog)/2
+}
+
+// forget takes c out of the backlog if it is still there.
+func (l *Listener) forget(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.queue, c); i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+		l.reserved--
+	}
 }
 
 func (l *Listener) unreserve() {

@@ -25,6 +25,10 @@ type Stats struct {
 	MessagesExpired                  uint64 // given up because of MessageOptions.TTL
 	DropRequestsSent                 uint64
 	Malformed                        uint64 // packets dropped because a field was out of range
+	OverBudget                       uint64 // control packets dropped because there were too many
+	OptimisticAcks                   uint64 // ACKs, among Malformed, of what cannot have arrived
+	ShutdownsQuestioned              uint64 // because of Limits.ChallengeShutdown
+	ShutdownsForged                  uint64 // of these, denied by the peer
 
 	SendingTime      time.Duration // with data on their way
 	SendPeriod       time.Duration // between packets
@@ -63,6 +67,7 @@ func (c *Conn) Stats() Stats {
 		NaksSent: k.NaksSent, NaksReceived: k.NaksReceived, NaksRepeated: k.NaksRepeated,
 		BytesSent: k.BytesSent, BytesReceived: k.BytesReceived, Probes: k.Probes, Timeouts: k.Timeouts,
 		MessagesExpired: k.MessagesExpired, DropRequestsSent: k.DropRequestsSent, Malformed: k.Malformed,
+		OverBudget: k.OverBudget, OptimisticAcks: k.Optimistic, ShutdownsQuestioned: k.Challenges, ShutdownsForged: k.ChallengesAnswered,
 		SendingTime: i.SendingTime, SendAvailable: i.SendRoom, RecvAvailable: i.RecvRoom,
 		SendPeriod: i.SendPeriod, FlowWindow: i.FlowWindow, CongestionWindow: i.Window, InFlight: i.InFlight,
 		RTT: i.RTT, RTTVar: i.RTTVar, MinRTT: i.MinRTT, LinkCapacity: i.LinkCapacity, RecvRate: i.RecvRate,

@@ -2,12 +2,11 @@ package proto
 
 import (
 	"time"
-
-	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
 // A budget bounds how many control packets of one kind are applied. What a peer
-// does with good reason never meets it; what floods costs no more than the header.
+// does with good reason never meets it. Only packets whose fields are possible count:
+// those that somebody invents must not use up what the peer needs.
 type budget struct {
 	left   int64
 	at     time.Duration // when it was filled last
@@ -18,20 +17,18 @@ type budget struct {
 const (
 	budgetAck = iota
 	budgetNak
-	budgetAck2
-	budgetAsk // keep-alives, with and without a question
+	budgetAsk // for an ACK
 	budgetDrop
 	budgetUser
-	budgetOther // handshakes, Shutdowns and what has no effect
+	budgetShutdown
 	budgets
 )
 
 // budgetRates is what each may have per second for nothing.
 var budgetRates = [budgets]int64{
-	budgetAck: 1000, budgetNak: 1000, budgetAck2: 1000, budgetAsk: 1000,
-	budgetDrop:  20_000, // every message that expires may need one
-	budgetUser:  1000,
-	budgetOther: 50,
+	budgetAck: 1000, budgetNak: 1000, budgetAsk: 1000, budgetUser: 1000,
+	budgetDrop:     20_000, // every message that expires may need one
+	budgetShutdown: 50,
 }
 
 // allow takes one packet from the budget of its kind and reports whether there was
@@ -51,7 +48,7 @@ func (c *Conn) allow(now time.Duration, kind int) bool {
 		return false
 	}
 	most := rate
-	if kind != budgetOther {
+	if kind != budgetShutdown {
 		most += int64(c.peerWindow)
 	}
 	b.left, b.at, b.earned = min(fill, most)-1, now, earned
@@ -66,29 +63,8 @@ func (c *Conn) earned(kind int) int64 {
 		return 2 * int64(c.stats.PacketsSent)
 	case budgetNak:
 		return int64(c.stats.PacketsSent)
-	case budgetAck2:
-		return int64(c.stats.AcksSent)
 	case budgetAsk, budgetDrop:
 		return int64(c.stats.PacketsReceived)
 	}
 	return 0
-}
-
-// budgetOf returns the budget of packets of type t.
-func budgetOf(t wire.Type) int {
-	switch t {
-	case wire.TypeAck:
-		return budgetAck
-	case wire.TypeNak:
-		return budgetNak
-	case wire.TypeAck2:
-		return budgetAck2
-	case wire.TypeKeepAlive:
-		return budgetAsk
-	case wire.TypeDropRequest:
-		return budgetDrop
-	case wire.TypeUser:
-		return budgetUser
-	}
-	return budgetOther
 }

@@ -210,6 +210,7 @@ func (c *Conn) handleShutdown(now time.Duration, head wire.Control, body []byte)
 	switch {
 	case c.extended && !c.possibleEnd(&p):
 		c.stats.Malformed++
+	case !c.allow(now, budgetShutdown):
 	case c.cfg.ChallengeShutdown && c.phase <= phaseDraining && !c.closing.peer:
 		c.challenge(now, &p)
 	default:

@@ -274,9 +274,6 @@ func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
 	}
 	head := wire.ParseControl(b)
 	body := b[wire.HeaderLen:]
-	if !c.allow(now, budgetOf(head.Type)) {
-		return
-	}
 	if head.Type == wire.TypeHandshake {
 		if c.phase <= phaseDraining {
 			c.handleLateHandshake(now, b)
@@ -296,7 +293,7 @@ func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
 	}
 	switch head.Type {
 	case wire.TypeKeepAlive:
-		if head.Info == wire.KeepAliveAckRequest && c.extended {
+		if head.Info == wire.KeepAliveAckRequest && c.extended && c.allow(now, budgetAsk) {
 			c.requestAck()
 		}
 	case wire.TypeAck:
@@ -308,7 +305,9 @@ func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
 	case wire.TypeDropRequest:
 		c.handleDropRequest(now, body)
 	case wire.TypeUser:
-		c.handleControl(now, head, body)
+		if c.allow(now, budgetUser) {
+			c.handleControl(now, head, body)
+		}
 	case wire.TypeCongestionWarning, wire.TypeError:
 		// No lasting effect in the reference either (udt4.md, 4.6 and 4.8).
 	default:
@@ -337,6 +336,8 @@ func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
 		return
 	case next > s.buf.next:
 		c.stats.Malformed++ // it acknowledges what was never sent
+		return
+	case !c.allow(now, budgetAck):
 		return
 	}
 	c.stats.AcksReceived++

@@ -221,6 +221,9 @@ func (c *Conn) handleDropRequest(now time.Duration, body []byte) {
 		c.stats.Malformed++ // not a range that the peer has ever been allowed to send
 		return
 	}
+	if !c.allow(now, budgetDrop) {
+		return
+	}
 	end = min(end, c.edge()+windowReserve)
 	if from > r.buf.high {
 		r.holes.add(r.buf.high, from)

@@ -392,6 +392,7 @@ func (c *Conn) handleNak(now time.Duration, body []byte) {
 	*sample = cc.AckSample{}
 	list := wire.ParseRanges(body)
 	left := s.buf.next - s.buf.una // nobody misses more than is outstanding
+	allowed := false
 	for n := 0; left > 0 && n < maxNakWords; n++ {
 		f, l, ok := list.Next()
 		if !ok {
@@ -407,6 +408,10 @@ func (c *Conn) handleNak(now time.Duration, body []byte) {
 		if first >= end {
 			continue
 		}
+		if !allowed && !c.allow(now, budgetNak) {
+			return
+		}
+		allowed = true
 		left -= end - first
 		s.lastAnswer = now
 		if c.extended {

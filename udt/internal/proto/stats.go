@@ -24,3 +24,7 @@ type Stats struct {
 	Challenges                       uint64 // Shutdowns that were questioned
 	ChallengesAnswered               uint64 // of these by a peer that lives: they were forged
 }
+
+// Violations returns the counters, for a look at those of what honest peers do not
+// do. They must not be modified.
+func (c *Conn) Violations() *Stats { return &c.stats }
