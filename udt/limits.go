@@ -53,7 +53,8 @@ type Limits struct {
 
 	// ReceiveMemory is how many bytes all connections of the port may hold for
 	// their applications to read: 1 GiB. From 80 % on they advertise the least
-	// window, from 95 % on they drop what arrives out of order. The growth of
+	// window, from 95 % on one that has something to read takes nothing more, and
+	// nothing out of order. The growth of
 	// buffers is bounded by Endpoint.SetMemoryLimit.
 	ReceiveMemory int64
 

@@ -54,7 +54,7 @@ func (m *memory) Grow(n int) bool {
 func (m *memory) Hold(n int) { m.unread.Add(int64(n)) }
 
 // Level says whether that is too much: from 80 % of the limit on windows stay as
-// small as they can be, from 95 % on only what can be read at once is kept.
+// small as they can be, from 95 % on only who has read everything gets more.
 func (m *memory) Level() proto.Level {
 	held, most := m.unread.Load(), m.readLimit.Load()
 	switch {

@@ -355,7 +355,7 @@ func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
 		s.buf.acknowledge(next)
 		s.losses.removeBefore(next)
 		c.progressed(now)
-		s.outstandingSince = now
+		s.outstandingSince, s.movedAt = now, now
 		if s.buf.una == s.buf.next {
 			s.busy += now - s.busySince
 		}

@@ -97,8 +97,8 @@ func (c *Conn) deathTime() time.Duration {
 			due = at
 		}
 	}
-	if s.buf.una < s.buf.next && c.cfg.StallTimeout > 0 {
-		if at := max(s.lastProgress, s.outstandingSince) + c.cfg.StallTimeout; due == 0 || at < due {
+	if s.buf.una < s.buf.end && c.cfg.StallTimeout > 0 {
+		if at := max(s.movedAt, s.committedAt) + c.cfg.StallTimeout; due == 0 || at < due {
 			due = at
 		}
 	}

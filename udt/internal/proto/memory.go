@@ -37,7 +37,7 @@ type Level uint8
 const (
 	LevelFree  Level = iota
 	LevelTight       // the least window is advertised
-	LevelFull        // packets that cannot be read at once are dropped
+	LevelFull        // only who has read everything gets the next packet
 )
 
 // holdUnit is how exact the account of what is held is, in bytes per connection.

@@ -88,7 +88,7 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 		c.stats.PacketsDuplicate++
 		r.batch.duplicate = true
 		return
-	case n >= c.edge()+windowReserve, r.level == LevelFull && n > r.next:
+	case n >= c.edge()+windowReserve, r.level == LevelFull && (n > r.next || c.Readable()):
 		c.stats.PacketsDropped++
 		return
 	}

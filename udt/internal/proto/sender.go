@@ -37,6 +37,8 @@ type sender struct {
 	lastAnswer       time.Duration // last sign that the peer handles our data
 	fullAckedAt      time.Duration // when fullAcked moved last, zero if never
 	outstandingSince time.Duration
+	movedAt          time.Duration // when the first unacknowledged packet last changed
+	committedAt      time.Duration // when something was committed after all was acknowledged
 	busySince        time.Duration // when data became outstanding after none were
 	busy             time.Duration // before that, with data outstanding
 	requestedAt      time.Duration // last request for an ACK because a window was full
@@ -386,7 +388,7 @@ func (c *Conn) unsend(n int64) {
 func (c *Conn) handleNak(now time.Duration, body []byte) {
 	s := &c.send
 	c.stats.NaksReceived++
-	hold := min(max(c.rtt.min()*3/4, time.Millisecond), 50*time.Millisecond)
+	hold := min(max(c.rtt.min()*3/4, c.rtt.soonest(), time.Millisecond), 50*time.Millisecond)
 	var lost lossReport
 	sample := &c.ackSample
 	*sample = cc.AckSample{}
