@@ -36,12 +36,16 @@ type Level uint8
 // The levels.
 const (
 	LevelFree  Level = iota
-	LevelTight       // the least window is advertised
+	LevelTight       // the least window is advertised, or a small one by who has read everything
 	LevelFull        // only who has read everything gets the next packet
 )
 
 // holdUnit is how exact the account of what is held is, in bytes per connection.
 const holdUnit = 16 << 10
+
+// tightWindow is the window in packets of a connection that holds nothing, while
+// others hold too much.
+const tightWindow = 64
 
 // account reports what is held.
 func (r *receiver) account(p Pressure) {

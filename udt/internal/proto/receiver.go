@@ -45,7 +45,16 @@ const maxTxGap = 1 << 16
 
 // edge is one past the last number that the window lets in.
 func (c *Conn) edge() int64 {
-	return c.recv.window.edge(c.recv.buf.head, c.recv.next, c.rtt.min(), c.recv.level)
+	r := &c.recv
+	e := r.window.edge(r.buf.head, r.next, c.rtt.min())
+	if r.level != LevelFree {
+		least := int64(minWindow)
+		if r.buf.bytes == 0 {
+			least = tightWindow // it is not this one that holds the memory
+		}
+		e = max(min(e, r.next+least), r.window.promised)
+	}
+	return e
 }
 
 // handleData places one data packet. Owner is nil if payload must be copied to

@@ -64,13 +64,9 @@ func (w *recvWindow) setSocket(bytes int) {
 }
 
 // edge returns one past the last number that may be sent when the application
-// has consumed everything before head. What was promised before memory became short
-// stays so.
-func (w *recvWindow) edge(head, next int64, minRTT time.Duration, level Level) int64 {
+// has consumed everything before head.
+func (w *recvWindow) edge(head, next int64, minRTT time.Duration) int64 {
 	e := head + int64(w.size)
-	if level != LevelFree {
-		e = min(e, next+minWindow)
-	}
 	if w.socket != 0 && minRTT < shortPath {
 		e = min(e, next+int64(w.socket))
 	}
