@@ -242,13 +242,15 @@ func TestA33ForgedICMP(t *testing.T) {
 		l.requireAlive(a, b)
 		size, n := a.PacketPayload(), packets(100_000)
 		sent := l.net.LinkStats(addrA.Addr(), addrB.Addr()).Sent
+		start := time.Now()
 		l.flood(n, 10, 10*time.Millisecond, func(int) { udt.ReportRefusal(a.Endpoint(), addrB) })
 		answers := l.net.LinkStats(addrA.Addr(), addrB.Addr()).Sent - sent
-		require.LessOrEqual(l, answers, uint64(25), "in one second")
+		seconds := time.Since(start).Seconds()
+		require.LessOrEqual(l, float64(answers), 10*seconds+20)
 		require.Equal(l, size, a.PacketPayload())
 		l.requireAlive(a, b)
 		if !config.DisableExtensions {
-			row(t, "A33", fmt.Sprintf("%d forged reports of an unreachable port in 1 s", n), "connection lives, payload stays %d bytes, %d packets sent", size, answers)
+			row(t, "A33", fmt.Sprintf("%d forged reports of an unreachable port in %.0f s", n, seconds), "connection lives, payload stays %d bytes, %d packets sent", size, answers)
 		}
 	})
 }
