@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -277,10 +278,15 @@ func TestA16HandshakeToLiveConnection(t *testing.T) {
 func transferOver(t *testing.T, queue int, config udt.Config, meddle func(l *lab, p []byte, ids [2]uint32)) (took time.Duration, s udt.Stats) {
 	inLab(t, simnet.Link{Delay: 20 * time.Millisecond, Rate: 50e6, Queue: queue}, func(l *lab) {
 		a, b, ids := hostileLab(l, config)
+		var mu sync.Mutex
 		l.net.SetFilter(func(p []byte, from, _ netip.AddrPort) simnet.Verdict {
 			if from == addrB && meddle != nil && wire.IsControl(p) && p[9] != 0xEE {
 				p = slices.Clone(p)
-				time.AfterFunc(0, func() { meddle(l, p, ids) })
+				time.AfterFunc(0, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					meddle(l, p, ids)
+				})
 			}
 			return simnet.Pass
 		})
