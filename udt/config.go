@@ -135,7 +135,13 @@ type Config struct {
 	// attackers out who see none of its packets.
 	Security *Security
 
-	// Logger receives connection events at level Debug. Nil means none.
+	// Limits bound what peers and strangers can make this side spend. The zero
+	// value has defaults that honest peers do not meet.
+	Limits Limits
+
+	// Logger receives connection events at level Debug, and at level Warn what
+	// should not happen among honest peers, at most ten times a second of each
+	// kind. Nil means none. An endpoint keeps the first one that it is given.
 	Logger *slog.Logger
 
 	initialNumber *uint32 // set by tests that need sequence numbers to wrap
@@ -227,6 +233,7 @@ func (c *Config) core(remote netip.AddrPort, rendezvous bool) proto.Config {
 		NoExtensions:     c.DisableExtensions,
 		Remote:           remote,
 	}
+	c.Limits.core(&p)
 	p.FlowWindow = or(c.FlowWindow, min(max(p.RecvBuffer/(p.MSS-wire.DataOverhead), 32), maxFlowWindow))
 	return p
 }

@@ -32,6 +32,9 @@ type Conn struct {
 
 	packet packetState // connections of a PacketConn
 
+	listener *Listener    // accepted connections: who accepted it
+	half     halfOpenConn // belongs to Endpoint.halfOpen
+
 	shareRound uint32 // of socketShare; belongs to the reader of the socket
 
 	path atomic.Pointer[path] // to the peer; changed with mu held
@@ -78,7 +81,9 @@ type Conn struct {
 	lingerSet     bool
 	linger        time.Duration // how long Close waits, if lingerSet
 	configLinger  time.Duration // Config.Linger
-	coarse        bool          // Config.DisableFineTimer
+	halfOpen      bool          // accepted, and the peer was not heard yet
+	warned        connEvents
+	coarse        bool // Config.DisableFineTimer
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -177,6 +182,10 @@ func (c *Conn) noteLocked() {
 	}
 	if c.waiters > 0 {
 		c.wakeLocked(&c.changed)
+	}
+	if c.halfOpen && c.core.Heard() {
+		c.halfOpen = false
+		c.endpoint.halfOpen.heard(c)
 	}
 	c.everOpen = c.everOpen || c.core.Open()
 	if c.core.Ended() && !c.retired && (c.closed || !c.everOpen || c.core.Err() != proto.ErrClosed) {

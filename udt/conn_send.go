@@ -231,7 +231,7 @@ func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref, sha
 	c.handling = true
 	c.core.SetSocketBuffer(share)
 	c.core.Handle(now, b, segment, owner)
-	return c.handledLocked()
+	return c.handledLocked(now)
 }
 
 // handleProtected is handle for a protected connection. The packets are opened before
@@ -258,11 +258,12 @@ func (c *Conn) handleProtected(now time.Time, b []byte, segment int, owner proto
 	if err != nil {
 		c.core.Fail(&securityError{ErrAuth, err})
 	}
-	return c.handledLocked()
+	return c.handledLocked(now)
 }
 
 // handledLocked does what is due after packets have been handled.
-func (c *Conn) handledLocked() (woke int) {
+func (c *Conn) handledLocked(now time.Time) (woke int) {
+	c.warnLocked(now)
 	if c.rwait && c.core.Readable() {
 		c.woken++
 		woke = c.woken

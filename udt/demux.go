@@ -16,7 +16,6 @@ const (
 	maxGraves     = 16384
 	graveInterval = 100 * time.Millisecond
 	maxRefusals   = 64
-	maxHalfOpen   = 1024 // exchanges of one listener
 )
 
 // acceptKey is the conclusion that made a connection: the same one again is not
@@ -133,12 +132,12 @@ func (d *demux) meetExchange(x *exchange) bool {
 }
 
 // addExchange adds an exchange. It reports whether there was none, nor a connection,
-// of the same conclusion, and whether there is room for one more of a listener's.
-func (d *demux) addExchange(x *exchange) bool {
+// of the same conclusion, and fewer than most of a listener's.
+func (d *demux) addExchange(x *exchange, most int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if x.key.id != 0 {
-		if d.halfOpen[x.key] != nil || d.accepted[x.key] != nil || len(d.halfOpen) >= maxHalfOpen {
+		if d.halfOpen[x.key] != nil || d.accepted[x.key] != nil || len(d.halfOpen) >= most {
 			return false
 		}
 		d.halfOpen[x.key] = x

@@ -322,6 +322,7 @@ func (d *Dialer) open(ctx context.Context, network string, laddr, raddr netip.Ad
 		return nil, unwrapOp(err)
 	}
 	e := startEndpoint(sock, true, config.Logger)
+	e.useLimits(&config.Limits)
 	e.mu.Lock()
 	e.dialing++
 	e.mu.Unlock()
@@ -350,6 +351,7 @@ func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Confi
 		}
 	}
 	local := e.localFor(raddr)
+	e.useLogger(config.Logger)
 	now := time.Now()
 	e.mu.Lock()
 	if e.closing {

@@ -89,13 +89,27 @@
 //
 // # Security
 //
-// Plain UDT is neither authenticated nor encrypted. This package draws socket IDs
-// and sequence numbers unpredictably, keeps no state before a peer has shown that it
-// receives at its address, and checks every field of every packet; that stops
-// attackers who cannot see the traffic. One who can see it can read, change and end
-// connections. Package tlsadapter puts TLS on top, which protects the bytes but not
-// UDT's own control packets: an attacker on the path can still end a connection, and
-// crypto/tls reports that only in the middle of a record.
+// Plain UDT is neither authenticated nor encrypted. This package defeats attackers
+// who cannot see the traffic, and contains malformed and misbehaving peers: socket IDs
+// and sequence numbers are unpredictable; nothing is kept, and no more bytes are sent
+// than were received, before a peer has shown that it receives at its address; every
+// field of every packet is checked against what this connection can have; control
+// packets have budgets; a peer of this package that acknowledges what it has not
+// received is found out by counters (ErrOptimisticACK); and Config.Limits bounds what
+// all of them together can make a port spend. Config.Logger is told what should not
+// happen among honest peers.
+//
+// What plain mode cannot do: an attacker who sees the traffic can read it, put other
+// data in its place and end connections. One who does not, but has learned addresses,
+// ports and the socket ID, gets a packet accepted with a chance of the window divided
+// by 2^31, and ends a connection to a C++ peer with one Shutdown unless
+// Limits.ChallengeShutdown is set. A peer that has connected may lie about losses and
+// round trips; it gains no more than its own path and Config.MaxBandwidth allow.
+//
+// Package tlsadapter puts TLS on top, which protects the bytes but not UDT's own
+// control packets: an attacker on the path can still end a connection, and crypto/tls
+// reports that only in the middle of a record. SECURITY.md has the threat model and
+// the table of attacks.
 //
 // # Limits
 //

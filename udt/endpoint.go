@@ -26,36 +26,40 @@ import (
 // Endpoints are made by NewEndpoint, or by Listen, ListenPacket and dials, whose
 // endpoints close by themselves with their last connection.
 type Endpoint struct {
-	sock    udpio.Socket
-	turn    readerTurn
-	share   socketShare
-	fine    fineTimer
-	memory  memory
-	demux   demux
-	started time.Time
-	owned   bool // closes with its last connection
-	logger  *slog.Logger
-	foreign atomic.Pointer[func(b []byte, from netip.AddrPort)]
-	done    chan struct{} // closed when the socket is no longer read
-	retired atomic.Bool   // a connection has ended: closeIfIdle is due
-	calls   atomic.Bool   // the reader calls functions of the user
-	counts  endpointCounts
-	leave   chan struct{} // bounds the TLS work for clients at a time
+	sock     udpio.Socket
+	turn     readerTurn
+	share    socketShare
+	fine     fineTimer
+	memory   memory
+	demux    demux
+	halfOpen halfOpen
+	started  time.Time
+	owned    bool // closes with its last connection
+	logger   atomic.Pointer[slog.Logger]
+	events   eventLog
+	refusal  bucket // of ICMP reports; belongs to the reader of the socket
+	foreign  atomic.Pointer[func(b []byte, from netip.AddrPort)]
+	done     chan struct{} // closed when the socket is no longer read
+	retired  atomic.Bool   // a connection has ended: closeIfIdle is due
+	calls    atomic.Bool   // the reader calls functions of the user
+	counts   endpointCounts
+	leave    chan struct{} // bounds the TLS work for clients at a time
 
 	// mu guards what follows; it may be taken before Conn.mu, never after.
-	mu       sync.Mutex
-	random   *mathrand.ChaCha8
-	cookies  *secure.Jar
-	listener *Listener
-	resets   resetter
-	dialing  int  // dials and packet connections that keep an owned endpoint open
-	closing  bool // no new connections
-	closed   bool
-	idle     *time.Timer // ends an owned endpoint a while after its last connection
+	mu        sync.Mutex
+	random    *mathrand.ChaCha8
+	admission admission
+	cookies   *secure.Jar
+	listener  *Listener
+	resets    resetter
+	dialing   int  // dials and packet connections that keep an owned endpoint open
+	closing   bool // no new connections
+	closed    bool
+	idle      *time.Timer // ends an owned endpoint a while after its last connection
 }
 
 type endpointCounts struct {
-	unknown, malformed, foreign, refused, wrongSource, resets, handshakes atomic.Uint64
+	unknown, malformed, foreign, refused, wrongSource, limited, shed, resets, handshakes atomic.Uint64
 }
 
 // NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
@@ -78,7 +82,7 @@ func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
 func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint {
 	now := time.Now()
 	e := &Endpoint{
-		sock: sock, owned: owned, started: now, logger: logger, done: make(chan struct{}),
+		sock: sock, owned: owned, started: now, done: make(chan struct{}),
 		cookies: secure.NewJar(now, sock.LocalAddr().Port(), func(b []byte) { rand.Read(b) }),
 		leave:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
@@ -86,6 +90,8 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 	rand.Read(seed[:])
 	e.random = mathrand.NewChaCha8(seed)
 	e.memory.limit.Store(defaultMemoryLimit)
+	e.memory.readLimit.Store(defaultReceiveMemory)
+	e.useLogger(logger)
 	e.demux.init()
 	info := sock.Info()
 	e.share.buffer = info.RecvBuffer
@@ -141,6 +147,10 @@ type EndpointStats struct {
 	HandshakesFailed      uint64 // TLS handshakes of clients that did not succeed
 	HandshakesPending     int    // TLS handshakes under way, dialed ones included
 	StatelessResets       uint64 // connections ended by one
+	HandshakesLimited     uint64 // handshake packets dropped because of Limits
+	HalfOpen              int    // accepted connections whose peers were not heard yet
+	HalfOpenShed          uint64 // of these that had to give way
+	ReceiveHeld           int64  // bytes that wait to be read, to within 16 KiB per connection
 	SegmentationOffload   bool   // UDP GSO in use
 	ReceiveOffload        bool   // UDP GRO in use
 	SocketRecvBuffer      int    // bytes granted by the system; zero unknown
@@ -148,6 +158,18 @@ type EndpointStats struct {
 	TransientErrors       uint64 // socket errors that were survived
 	SegmentationFallbacks uint64 // segmented sends repeated unsegmented
 	MemoryHeld            int64  // bytes that buffers have grown by
+}
+
+// useLogger sets the logger if there is none yet.
+func (e *Endpoint) useLogger(l *slog.Logger) {
+	if l != nil {
+		e.logger.CompareAndSwap(nil, l)
+	}
+}
+
+// useLimits sets the limits of the whole port.
+func (e *Endpoint) useLimits(l *Limits) {
+	e.memory.readLimit.Store(limit(l.ReceiveMemory, defaultReceiveMemory))
 }
 
 // Stats returns a snapshot.
@@ -160,7 +182,8 @@ func (e *Endpoint) Stats() EndpointStats {
 		SegmentationOffload: i.GSO, ReceiveOffload: i.GRO,
 		SocketRecvBuffer: i.RecvBuffer, SocketSendBuffer: i.SendBuffer,
 		TransientErrors: i.TransientErrors, SegmentationFallbacks: i.SegmentationFallbacks,
-		MemoryHeld: e.memory.held.Load(),
+		MemoryHeld: e.memory.held.Load(), HandshakesLimited: e.counts.limited.Load(),
+		HalfOpen: e.halfOpen.len(), HalfOpenShed: e.counts.shed.Load(), ReceiveHeld: e.memory.unread.Load(),
 	}
 }
 
@@ -215,6 +238,7 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 		return c.handleProtected(now, b, segment, nil, e.share.note(now, c), &r)
 	case c != nil:
 		e.counts.wrongSource.Add(1)
+		e.warn(now, eventWrongSource, r.From)
 	case buried != nil:
 		e.answerFromGrave(now, buried, b, segment)
 	default:
@@ -257,12 +281,19 @@ func (e *Endpoint) send(p *udpio.Peer, b []byte) {
 func (e *Endpoint) handleRefused(r *udpio.RefusedError) {
 	now := time.Now()
 	e.demux.exchangesRefused(r.Addr)
+	// A dial counts on the report. For what is open it is but a hint, which anyone
+	// can forge.
+	considered := e.refusal.take(e.milliseconds(now), icmpPerSecond, icmpPerSecond)
 	for _, c := range e.demux.at(r.Addr) {
 		if len(r.Request) >= wire.HeaderLen+wire.HandshakeLen &&
 			binary.BigEndian.Uint32(r.Request[wire.HeaderLen+24:]) != c.id {
 			continue
 		}
 		c.mu.Lock()
+		if !considered && !c.core.Connecting() {
+			c.mu.Unlock()
+			continue
+		}
 		c.core.HandleRefused(now)
 		c.noteLocked()
 		c.transmitLocked(1, false)
@@ -290,6 +321,12 @@ func (e *Endpoint) newRandLocked() proto.Rand {
 // a tombstone tells it when it speaks again. It is called with c.mu held.
 func (e *Endpoint) retire(c *Conn, confirmed bool) {
 	e.demux.remove(c, !confirmed, time.Now())
+	if c.listener != nil {
+		e.halfOpen.ended(c)
+		if c.halfOpen {
+			c.listener.forget(c)
+		}
+	}
 	switch {
 	case !e.owned:
 	case c.handling:

@@ -3,6 +3,7 @@ package udt
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/netip"
 	"time"
 
@@ -46,6 +47,11 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 		return
 	}
 	if body.Request == wire.RequestInduction {
+		if !e.admitLocked(now, l, rateRequest, r.From.Addr()) {
+			e.mu.Unlock()
+			e.limited(now, eventRate, r.From)
+			return
+		}
 		cookie, token := e.cookies.Make(now, r.From, &body)
 		e.mu.Unlock()
 		body.Cookie = cookie
@@ -63,6 +69,7 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 	e.mu.Unlock()
 	if !valid {
 		e.counts.malformed.Add(1)
+		e.warn(now, eventCookie, r.From)
 		return
 	}
 	if secured {
@@ -140,7 +147,11 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 	case e.demux.wasRefused(key, now):
 		e.refuse(l, head, body, r)
 		return
-	case !l.reserve():
+	case e.tooMany(l, r.From):
+		e.warn(now, eventConns, r.From)
+	case !e.mayAccept(now, l, r.From):
+		return // its client asks again
+	case !l.reserve() && !(e.shed(now) && l.reserve()):
 	case l.config.AcceptPeer != nil && l.config.AcceptPeer(info) != nil:
 		l.unreserve()
 	default:
@@ -150,6 +161,36 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 	e.log("connection refused", r.From)
 	e.demux.refuse(key, now)
 	e.refuse(l, head, body, r)
+}
+
+// limited counts and logs a handshake packet that is dropped because of a limit.
+func (e *Endpoint) limited(now time.Time, kind securityEvent, from netip.AddrPort) {
+	e.counts.limited.Add(1)
+	e.warn(now, kind, from)
+}
+
+// tooMany reports whether the port, or the prefix of from, has all the connections
+// that it may have.
+func (e *Endpoint) tooMany(l *Listener, from netip.AddrPort) bool {
+	return e.demux.len() >= limit(l.config.Limits.Conns, math.MaxInt) ||
+		e.halfOpen.of(from) >= limit(l.config.Limits.ConnsPerPrefix, math.MaxInt)
+}
+
+// mayAccept reports whether rates and the number of half-open connections allow
+// another one.
+func (e *Endpoint) mayAccept(now time.Time, l *Listener, from netip.AddrPort) bool {
+	e.mu.Lock()
+	ok := e.admitLocked(now, l, rateHandshake, from.Addr())
+	e.mu.Unlock()
+	if !ok {
+		e.limited(now, eventRate, from)
+		return false
+	}
+	if e.halfOpen.len() >= limit(l.config.Limits.HalfOpen, defaultHalfOpen) && !e.shed(now) {
+		e.limited(now, eventHalfOpen, from)
+		return false
+	}
+	return true
 }
 
 // acceptProtected takes the first datagram of a client that begins a TLS handshake,
@@ -166,7 +207,12 @@ func (e *Endpoint) acceptProtected(now time.Time, l *Listener, key acceptKey, he
 	case !l.config.Security.on():
 		e.counts.malformed.Add(1) // it was not asked to
 		return
-	case e.demux.wasRefused(key, now), body.Type != l.socketType(), !l.reserve():
+	case e.demux.wasRefused(key, now), body.Type != l.socketType():
+	case e.tooMany(l, r.From):
+		e.warn(now, eventConns, r.From)
+	case !e.mayAccept(now, l, r.From):
+		return // its client asks again
+	case !l.reserve() && !(e.shed(now) && l.reserve()):
 	case l.config.AcceptPeer != nil && l.config.AcceptPeer(info) != nil:
 		l.unreserve()
 	default:
@@ -195,12 +241,13 @@ func (e *Endpoint) exchangeWith(l *Listener, key acceptKey, first []byte, r udpi
 	c := newConn(e, e.newIDLocked(), l.config.Mode, local, r.From)
 	c.conclude = key
 	c.packet.owner = l.packets
+	c.listener = l
 	core := l.config.core(r.From, false)
 	e.completeLocked(&core, c, &l.config)
 	e.mu.Unlock()
 	x := e.newExchange(c.id, local, r.From)
 	x.key = key
-	if !e.demux.addExchange(x) {
+	if !e.demux.addExchange(x, limit(l.config.Limits.HalfOpen, defaultHalfOpen)) {
 		return false
 	}
 	sc := e.secureConfig(&core, l.config.Security, local, r.From)
@@ -256,12 +303,14 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 	c := newConn(e, e.newIDLocked(), l.config.Mode, local, r.From)
 	c.conclude = key
 	c.packet.owner = l.packets
+	c.listener, c.halfOpen = l, true
 	core := l.config.core(r.From, false)
 	e.completeLocked(&core, c, &l.config)
 	e.mu.Unlock()
 
 	c.core = proto.NewServer(now, &core, &a)
 	c.everOpen = true
+	e.halfOpen.add(c, now)
 	e.demux.add(c)
 	e.log("connection accepted", r.From)
 	c.mu.Lock()
@@ -284,7 +333,7 @@ func (e *Endpoint) completeLocked(core *proto.Config, c *Conn, config *Config) {
 		core.InitialNumber = *config.initialNumber
 	}
 	core.Rand = e.newRandLocked()
-	core.Memory = &e.memory
+	core.Memory, core.Pressure = &e.memory, &e.memory
 	core.Controller = config.controller()
 	core.SocketBuffer = e.share.buffer
 }
@@ -316,7 +365,7 @@ func (e *Endpoint) answerFromGrave(now time.Time, g *grave, b []byte, segment in
 }
 
 func (e *Endpoint) log(text string, peer netip.AddrPort) {
-	if e.logger != nil && e.logger.Enabled(context.Background(), slog.LevelDebug) {
-		e.logger.Debug(text, "local", e.LocalAddr(), "peer", peer)
+	if logger := e.logger.Load(); logger != nil && logger.Enabled(context.Background(), slog.LevelDebug) {
+		logger.Debug(text, "local", e.LocalAddr(), "peer", peer)
 	}
 }

@@ -414,10 +414,7 @@ func TestImpossibleConclusionsAreRefused(t *testing.T) {
 				r := l.raw(addrA, addrB)
 				h := hello(77)
 				change(&h)
-				answer, ok := r.handshake(h)
-				require.True(l, ok, "no cookie")
-				h.Request, h.Cookie = wire.RequestConclusion, answer.Cookie
-				answer, ok = r.handshake(h)
+				answer, ok := r.handshake(r.requestAs(h))
 				require.True(l, ok)
 				require.Equal(l, wire.RequestRefused, answer.Request)
 				require.Zero(l, e.Stats().Connections)

@@ -59,6 +59,9 @@ var (
 
 	// ErrNotProtected means that a method needs protected mode.
 	ErrNotProtected error = &cause{text: "connection is not protected"}
+	// ErrOptimisticACK means that the peer acknowledged what it cannot have
+	// received, to be sent more than its path carries. It is ErrProtocol too.
+	ErrOptimisticACK error = &cause{text: "peer acknowledges what it cannot have received", is: []error{ErrProtocol}}
 
 	// ErrConfig means that a field of a Config, a Dialer or an argument is out of
 	// range; the error's text says which.
@@ -120,6 +123,8 @@ func fromCore(err error) error {
 		return ErrKeyLimit
 	case errors.As(err, new(*securityError)):
 		return err
+	case errors.Is(err, proto.ErrOptimisticACK):
+		return ErrOptimisticACK
 	case errors.Is(err, proto.ErrProtocol):
 		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	}

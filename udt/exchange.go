@@ -304,7 +304,7 @@ func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, conf
 		}
 	} else {
 		x.machine = secure.NewClient(time.Now(), &sc)
-		e.demux.addExchange(x)
+		e.demux.addExchange(x, 0)
 		e.sock.NotifyRefused(true)
 		defer e.sock.NotifyRefused(false)
 	}
@@ -341,6 +341,9 @@ func (e *Endpoint) openProtected(x *exchange, c *Conn, core *proto.Config, confi
 	c.core = proto.NewProtected(time.Now(), core, &proto.Opening{Server: r.Server, Number: own, Peer: r.Peer, RTT: r.RTT})
 	c.guard = g
 	c.everOpen = true
+	if c.listener != nil {
+		e.halfOpen.count(c)
+	}
 	x.open(c)
 	x.follow()
 	c.mu.Lock()

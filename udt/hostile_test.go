@@ -36,7 +36,8 @@ func randomBytes(r *rand.Rand, n int) []byte {
 }
 
 // attacks are what somebody can send who knows the addresses and the socket ID but
-// not the sequence numbers. A Shutdown is not among them: it does end a connection.
+// not the sequence numbers. A Shutdown is not among them: one to a peer of the
+// reference's kind does end a connection. See TestA03ForgedShutdown.
 var attacks = map[string]attack{
 	"truncated headers": func(r *rand.Rand, id uint32) []byte {
 		return controlPacket(wire.Type(r.IntN(10)), 0, id, nil)[:r.IntN(wire.HeaderLen)]

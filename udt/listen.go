@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -113,6 +114,7 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 			return nil, opError("listen", nil, e.LocalAddr(), err)
 		}
 	}
+	e.useLogger(config.Logger)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
@@ -125,6 +127,7 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	if config.Security.on() {
 		e.resets.key = config.Security.ResetKey
 	}
+	e.useLimits(&config.Limits)
 	if config.AcceptPeer != nil {
 		e.calls.Store(true)
 	}
@@ -238,6 +241,23 @@ func (l *Listener) reserve() bool {
 	}
 	l.reserved++
 	return true
+}
+
+// halfFull reports whether more than half of the backlog is taken.
+func (l *Listener) halfFull() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reserved > or(l.config.Backlog, defaultBacklog)/2
+}
+
+// forget takes c out of the backlog if it is still there.
+func (l *Listener) forget(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.queue, c); i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+		l.reserved--
+	}
 }
 
 func (l *Listener) unreserve() {

@@ -16,6 +16,9 @@ const defaultMemoryLimit = 1 << 30
 type memory struct {
 	limit atomic.Int64
 	held  atomic.Int64
+
+	readLimit atomic.Int64 // of what waits to be read
+	unread    atomic.Int64
 }
 
 var (
@@ -45,6 +48,22 @@ func (m *memory) Grow(n int) bool {
 	}
 	m.held.Add(-int64(n))
 	return false
+}
+
+// Hold counts what waits to be read.
+func (m *memory) Hold(n int) { m.unread.Add(int64(n)) }
+
+// Level says whether that is too much: from 80 % of the limit on windows stay as
+// small as they can be, from 95 % on only who has read everything gets more.
+func (m *memory) Level() proto.Level {
+	held, most := m.unread.Load(), m.readLimit.Load()
+	switch {
+	case held <= most/5*4:
+		return proto.LevelFree
+	case held <= most/20*19:
+		return proto.LevelTight
+	}
+	return proto.LevelFull
 }
 
 func (m *memory) Shrink(n int) { m.held.Add(-int64(n)) }

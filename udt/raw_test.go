@@ -83,7 +83,12 @@ func (r *raw) handshake(h wire.Handshake) (answer wire.Handshake, ok bool) {
 // request asks for a cookie and returns the conclusion to send next.
 func (r *raw) request(id uint32) wire.Handshake {
 	r.l.Helper()
-	h := hello(id)
+	return r.requestAs(hello(id))
+}
+
+// requestAs is request for a client that says h of itself from the first.
+func (r *raw) requestAs(h wire.Handshake) wire.Handshake {
+	r.l.Helper()
 	answer, ok := r.handshake(h)
 	require.True(r.l, ok, "no cookie")
 	require.Equal(r.l, wire.RequestInduction, answer.Request)

@@ -471,6 +471,11 @@ func (d *side) check(t *testing.T, peer *side) {
 	t.Helper()
 	require.Empty(t, d.bad, d.s)
 	require.LessOrEqual(t, d.got, peer.written, d.s)
+	if !d.s.corrupt {
+		stats := d.conn.Stats()
+		require.Zero(t, stats.OverBudget, "honest peers meet no budget\n%v\n%+v", d.s, stats)
+		require.Zero(t, stats.OptimisticAcks, "nor are they taken for liars\n%v\n%+v", d.s, stats)
+	}
 	disturbed := d.s.end[0] != endClose || d.s.end[1] != endClose || d.s.vanish > 0 || d.s.harsh || d.s.corrupt
 	switch err := d.readErr; {
 	case errors.Is(err, net.ErrClosed):
@@ -480,6 +485,8 @@ func (d *side) check(t *testing.T, peer *side) {
 		if inOrder || d.s.protected {
 			require.Equal(t, peer.written, d.got, "io.EOF before the end\n%v", d.s)
 		}
+	case errors.Is(err, udt.ErrOptimisticACK):
+		require.True(t, d.s.corrupt, d.s)
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, udt.ErrPeerTimeout):
 		require.True(t, disturbed, "read: %v\n%v\n%+v", err, d.s, d.conn.Stats())
 	default:
@@ -487,6 +494,8 @@ func (d *side) check(t *testing.T, peer *side) {
 	}
 	switch err := d.writeErr; {
 	case err == nil, errors.Is(err, net.ErrClosed), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, udt.ErrOptimisticACK):
+		require.True(t, d.s.corrupt, d.s)
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, udt.ErrPeerTimeout):
 		require.True(t, disturbed, "write: %v\n%v", err, d.s)
 	default:

@@ -27,6 +27,10 @@ type Stats struct {
 	Malformed                        uint64 // packets dropped because a field was out of range
 	PacketsForged                    uint64 // protected connections: dropped, for the peer has not sealed them
 	PacketsReplayed                  uint64 // protected connections: dropped, for they were opened before, or are too old
+	OverBudget                       uint64 // control packets dropped because there were too many
+	OptimisticAcks                   uint64 // ACKs, among Malformed, of what cannot have arrived
+	ShutdownsQuestioned              uint64 // because of Limits.ChallengeShutdown
+	ShutdownsForged                  uint64 // of these, denied by the peer
 
 	SendingTime      time.Duration // with data on their way
 	SendPeriod       time.Duration // between packets
@@ -70,6 +74,7 @@ func (c *Conn) Stats() Stats {
 		NaksSent: k.NaksSent, NaksReceived: k.NaksReceived, NaksRepeated: k.NaksRepeated,
 		BytesSent: k.BytesSent, BytesReceived: k.BytesReceived, Probes: k.Probes, Timeouts: k.Timeouts,
 		MessagesExpired: k.MessagesExpired, DropRequestsSent: k.DropRequestsSent, Malformed: k.Malformed,
+		OverBudget: k.OverBudget, OptimisticAcks: k.Optimistic, ShutdownsQuestioned: k.Challenges, ShutdownsForged: k.ChallengesAnswered,
 		SendingTime: i.SendingTime, SendAvailable: i.SendRoom, RecvAvailable: i.RecvRoom,
 		SendPeriod: i.SendPeriod, FlowWindow: i.FlowWindow, CongestionWindow: i.Window, InFlight: i.InFlight,
 		RTT: i.RTT, RTTVar: i.RTTVar, MinRTT: i.MinRTT, LinkCapacity: i.LinkCapacity, RecvRate: i.RecvRate,

@@ -112,6 +112,8 @@ func (c *Conn) consumed(now time.Duration) {
 		return
 	}
 	a := &c.recv.acks
+	c.recv.account(c.cfg.Pressure)
+	c.recv.relax(c.cfg.Pressure)
 	c.recv.window.grow(now, c.rtt.rtt(), 0, c.unread())
 	open := c.edge() - a.edge
 	left := a.edge - a.next
@@ -312,6 +314,7 @@ func (c *Conn) handleAck2(now time.Duration, number uint32) {
 		}
 		c.rtt.sample(now, now-s.at)
 		a.answered = number
+		c.answered(s.at)
 		a.confirmed = max(a.confirmed, s.next)
 		if a.edge <= s.edge {
 			a.unopened = false

@@ -26,6 +26,14 @@ type closer struct {
 	final      int64 // one past the last number it sent, if known
 	finalKnown bool
 
+	said      int64 // what our own Shutdown gives as final, if it was cut off
+	saidKnown bool
+
+	challenged   time.Duration // when the peer was asked whether its Shutdown is true
+	challengeEnd time.Duration // when it is believed, zero if there is none
+	challengeFor pendingShutdown
+	mayChallenge time.Duration
+
 	confirmed   bool // the peer's Shutdown has arrived
 	undelivered bool // something committed was discarded
 }
@@ -89,8 +97,13 @@ func (c *Conn) abort(now time.Duration, reason wire.Reason) {
 
 // discardUnsent drops everything committed that is not acknowledged.
 func (c *Conn) discardUnsent() {
-	s := &c.send
-	c.closing.undelivered = c.closing.undelivered || s.buf.una < s.buf.end
+	s, k := &c.send, &c.closing
+	k.undelivered = k.undelivered || s.buf.una < s.buf.end
+	if !k.saidKnown {
+		// One more than what was sent tells the peer that data are missing, and is
+		// within its window.
+		k.said, k.saidKnown = min(s.buf.next+1, s.buf.end), true
+	}
 	s.buf.clear()
 	s.losses.clear()
 	s.outgoing = outMessages{}
@@ -108,6 +121,7 @@ func (c *Conn) discardUnread(now time.Duration) {
 	r := &c.recv
 	r.discarding = true
 	r.messages = inMessages{scan: r.next}
+	defer r.account(c.cfg.Pressure)
 	for n := r.next; n < r.buf.high; n++ {
 		r.buf.discard(n)
 	}
@@ -137,6 +151,7 @@ func (c *Conn) shutdownTime() time.Duration {
 
 // pollClose moves the end of a connection on.
 func (c *Conn) pollClose(now time.Duration) {
+	c.pollChallenge(now)
 	if c.phase == phaseShutdown && c.closing.repeats == maxShutdowns && now >= c.closing.due {
 		c.finish()
 	}
@@ -189,10 +204,25 @@ func (c *Conn) scheduleShutdown(now time.Duration) {
 }
 
 // handleShutdown takes the peer's Shutdown.
-func (c *Conn) handleShutdown(head wire.Control, body []byte) {
+func (c *Conn) handleShutdown(now time.Duration, head wire.Control, body []byte) {
+	p := pendingShutdown{answer: head.Info == wire.ShutdownAnswer}
+	p.body, p.known = wire.ParseShutdown(body)
+	switch {
+	case c.extended && !c.possibleEnd(&p):
+		c.stats.Malformed++
+	case !c.allow(now, budgetShutdown):
+	case c.cfg.ChallengeShutdown && c.phase <= phaseDraining && !c.closing.peer:
+		c.challenge(now, &p)
+	default:
+		c.obeyShutdown(&p)
+	}
+}
+
+// obeyShutdown ends the connection as the peer wants it.
+func (c *Conn) obeyShutdown(p *pendingShutdown) {
 	k := &c.closing
 	k.confirmed = true
-	answer := head.Info == wire.ShutdownAnswer
+	answer := p.answer
 	if c.extended && !answer {
 		k.answer = true
 	}
@@ -204,9 +234,9 @@ func (c *Conn) handleShutdown(head wire.Control, body []byte) {
 		return
 	}
 	k.peer = true
-	if s, ok := wire.ParseShutdown(body); ok && c.extended {
-		k.peerReason = s.Reason
-		k.final, k.finalKnown = wire.Unwrap(c.recv.next, s.Final), true
+	if p.known && c.extended {
+		k.peerReason = p.body.Reason
+		k.final, k.finalKnown = wire.Unwrap(c.recv.next, p.body.Final), true
 	}
 	c.discardUnsent()
 	if c.phase == phaseDraining {
@@ -229,6 +259,7 @@ func (c *Conn) end(err error) {
 	c.discardUnsent()
 	c.hs.early = nil
 	c.recv.window.release()
+	c.recv.account(c.cfg.Pressure)
 	c.releaseSend()
 }
 

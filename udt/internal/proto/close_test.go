@@ -231,7 +231,9 @@ func TestShutdownIsAnsweredOnce(t *testing.T) {
 	require.True(t, s.run(5*time.Second, s.ended))
 	s.pass(time.Second)
 	p := s.a.c.appendHeader(nil, wire.TypeShutdown, 0, 0)
+	said := s.a.c.Shutdown()
 	p = append(p, make([]byte, wire.ShutdownLen)...)
+	said.Put(p[wire.HeaderLen:])
 	sent := s.b.out.sent
 	p[15], p[12], p[13], p[14] = 202, 0, 0, 0
 	s.b.c.Handle(s.time(), p, 0, nil)

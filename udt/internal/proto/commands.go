@@ -38,6 +38,9 @@ func (c *Conn) Commit(now time.Time, r *Reservation, n int) {
 		s.buf.dropTail()
 		return
 	}
+	if s.buf.una == s.buf.end {
+		s.committedAt = c.now
+	}
 	s.buf.commit(r, n, c.mark)
 	if c.cfg.Message {
 		s.outgoing.left -= n

@@ -36,6 +36,11 @@ type Config struct {
 	SocketBuffer int   // optional: what the socket's receive buffer holds, bytes
 	MaxBandwidth int64 // optional: bytes per second
 
+	ConfirmTimeout    time.Duration // optional: for how long an accepted peer may stay unheard
+	StallTimeout      time.Duration // optional: for how long data may make no progress
+	ChallengeShutdown bool          // ask before a Shutdown of the peer is believed
+	Pressure          Pressure      // optional
+
 	HandshakeTimeout time.Duration // zero or negative: no limit
 	PeerTimeout      time.Duration
 	IdleTimeout      time.Duration // zero or negative: no limit
@@ -115,6 +120,7 @@ type Conn struct {
 	user           []userControl
 	ack2s          []uint32 // numbers of ACKs to confirm
 	wantAckRequest bool
+	budgets        [budgets]budget
 }
 
 func newConn(now time.Time, cfg *Config) *Conn {
@@ -181,7 +187,11 @@ func (c *Conn) open(now time.Duration, peer *wire.Handshake) {
 	c.peerID = peer.SocketID
 	c.mss = min(c.cfg.MSS, int(min(peer.MSS, MaxMSS)))
 	c.payload = c.cfg.payload(c.mss)
-	c.peerWindow = int(max(peer.FlowWindow, minWindow))
+	c.peerWindow = int(min(max(peer.FlowWindow, minWindow), maxPeerWindow))
+	for i := range c.budgets {
+		c.budgets[i] = budget{left: budgetRates[i], at: now}
+	}
+	c.hs.openedAt, c.hs.respondedAt, c.hs.responses = now, now, maxResponses
 	c.recv.full = c.payload
 
 	theirs := int64(peer.Number & wire.NumberMask)
@@ -204,6 +214,7 @@ func (c *Conn) open(now time.Duration, peer *wire.Handshake) {
 	s.legacy.high = c.first - 1
 	s.legacy.presumeAt = c.first
 	s.lastAnswer, s.lastProgress = now, now
+	r.relax(c.cfg.Pressure)
 	c.life.opened(c, now)
 
 	c.cc = cc.State{
@@ -237,6 +248,7 @@ func (c *Conn) appendHeader(b []byte, t wire.Type, ext uint16, info uint32) []by
 // keeps. Invalid datagrams are counted and dropped.
 func (c *Conn) Handle(now time.Time, b []byte, segment int, owner Ref) {
 	t := c.at(now)
+	c.recv.relax(c.cfg.Pressure)
 	for len(b) > 0 {
 		p := b
 		if segment > 0 && segment < len(b) {
@@ -253,6 +265,7 @@ func (c *Conn) Handle(now time.Time, b []byte, segment int, owner Ref) {
 // HandleOpened is Handle for packets that were taken out of their protection.
 func (c *Conn) HandleOpened(now time.Time, packets [][]byte, owner Ref) {
 	t := c.at(now)
+	c.recv.relax(c.cfg.Pressure)
 	for _, p := range packets {
 		c.handlePacket(t, p, owner)
 	}
@@ -289,7 +302,7 @@ func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
 	}
 	c.heardData = true
 	if head.Type == wire.TypeShutdown {
-		c.handleShutdown(head, body)
+		c.handleShutdown(now, head, body)
 		return
 	}
 	if c.phase > phaseDraining || c.closing.peer {
@@ -300,7 +313,7 @@ func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
 	}
 	switch head.Type {
 	case wire.TypeKeepAlive:
-		if head.Info == wire.KeepAliveAckRequest && c.extended {
+		if head.Info == wire.KeepAliveAckRequest && c.extended && c.allow(now, budgetAsk) {
 			c.requestAck()
 		}
 	case wire.TypeAck:
@@ -315,9 +328,13 @@ func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
 		if c.protected && head.Ext >= wire.FirstOwnExt {
 			return // not for controllers
 		}
-		c.handleControl(now, head, body)
+		if c.allow(now, budgetUser) {
+			c.handleControl(now, head, body)
+		}
 	case wire.TypeCongestionWarning, wire.TypeError:
 		// No lasting effect in the reference either (udt4.md, 4.6 and 4.8).
+	default:
+		c.stats.Malformed++
 	}
 }
 
@@ -328,18 +345,26 @@ const maxAck2s = 32
 func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
 	s := &c.send
 	a, err := wire.ParseAck(body)
-	if err != nil {
+	if err != nil || c.extended && a.Form != wire.AckExtended {
 		c.stats.Malformed++
 		return
 	}
+	extended := c.extended
 	next := wire.Unwrap(s.buf.una, a.Next)
-	if next > s.buf.next {
+	switch {
+	case next < s.buf.una-int64(c.peerWindow):
+		c.stats.Malformed++ // it is no answer to anything lately
+		return
+	case extended && !c.plausible(now, next, &a):
+		return
+	case next > s.buf.next:
 		c.stats.Malformed++ // it acknowledges what was never sent
+		return
+	case !c.allow(now, budgetAck):
 		return
 	}
 	c.stats.AcksReceived++
 	s.lastAnswer = now
-	extended := c.extended && a.Form == wire.AckExtended
 	if a.Form != wire.AckLight {
 		if (!extended || number != 0) && len(c.ack2s) < maxAck2s {
 			c.ack2s = append(c.ack2s, number)
@@ -353,7 +378,7 @@ func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
 		s.buf.acknowledge(next)
 		s.losses.removeBefore(next)
 		c.progressed(now)
-		s.outstandingSince = now
+		s.outstandingSince, s.movedAt = now, now
 		if s.buf.una == s.buf.next {
 			s.busy += now - s.busySince
 		}
@@ -362,7 +387,7 @@ func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
 		if next > s.fullAcked {
 			s.fullAcked, s.fullAckedAt = next, now
 		}
-		if limit := next + int64(min(a.Window, 1<<30)); next >= s.buf.una && (limit > s.limit || !c.extended || !s.limitKnown) {
+		if limit := next + int64(min(a.Window, maxPeerWindow)); next >= s.buf.una && (limit > s.limit || !c.extended || !s.limitKnown) {
 			// An extended peer takes no promise back: this ACK was overtaken.
 			s.limit, s.limitKnown = limit, true
 		}
@@ -376,11 +401,13 @@ func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
 // peerFigures takes the peer's own measurements, smoothed as the reference does
 // (udt4.md, section 10.2).
 func (c *Conn) peerFigures(a *wire.Ack) {
-	rtt := time.Duration(min(a.RTT, 60e6)) * time.Microsecond
 	if c.cc.PeerRTT == 0 {
 		c.cc.PeerRTT = initialRTT
 	}
-	c.cc.PeerRTT = (7*c.cc.PeerRTT + rtt) / 8
+	if int32(a.RTT) >= 0 {
+		rtt := time.Duration(min(a.RTT, maxPeerRTT)) * time.Microsecond
+		c.cc.PeerRTT = (7*c.cc.PeerRTT + rtt) / 8
+	}
 	if a.Form < wire.AckFull || c.cc.RecvRate == 0 && a.RecvRate < placeholderRate {
 		return
 	}
@@ -398,15 +425,22 @@ const (
 	placeholderPackets = 33 * probeModulus
 )
 
+// What a peer may claim at most.
+const (
+	maxPeerWindow = 1 << 20 // packets
+	maxPeerRTT    = 60e6    // microseconds
+	maxPeerRate   = 1 << 24 // packets per second: with full ones 200 Gbit/s
+)
+
 // smooth starts from the first report. Differs from the reference, which starts
 // from a constant and needs dozens of ACKs to leave it.
 func smooth(x *int, v uint32) {
 	switch {
 	case int32(v) <= 0:
 	case *x == 0:
-		*x = int(v)
+		*x = int(min(v, maxPeerRate))
 	default:
-		*x = (*x*7 + int(v)) / 8
+		*x = (*x*7 + int(min(v, maxPeerRate))) / 8
 	}
 }
 

@@ -1,6 +1,9 @@
 package proto
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Why a connection ended.
 var (
@@ -12,5 +15,6 @@ var (
 	ErrProtocol         = errors.New("protocol error")
 	ErrHandshakeTimeout = errors.New("handshake timed out")
 	ErrClosed           = errors.New("closed")
+	ErrOptimisticACK    = fmt.Errorf("%w: peer acknowledges what it cannot have received", ErrProtocol)
 	ErrMessageTooLong   = errors.New("message too long")
 )

@@ -21,7 +21,7 @@ const (
 type extendedSampler struct {
 	largest  int64 // largest transmission number that has arrived
 	received int64 // transmissions that have arrived
-	raw      int64 // transmissions up to largest that have not: lost, or late
+	raw      int64 // those made up to largest that have not: lost, or late
 
 	reoWindow time.Duration // a loss counts when it has lasted this long
 	history   []rawLoss     // the latest, oldest first
@@ -89,10 +89,6 @@ func (c *Conn) handleExtendedAck(now time.Duration, a *wire.Ack) {
 	x := &s.extended
 	largest := wire.Unwrap32(x.largest, a.LargestTx)
 	received := wire.Unwrap32(x.received, a.Received)
-	if largest >= s.txNext || received > largest || received < 0 {
-		c.stats.Malformed++ // it acknowledges what was never sent
-		return
-	}
 	if largest < x.largest || received < x.received {
 		return // an older ACK, overtaken
 	}
@@ -109,13 +105,15 @@ func (c *Conn) handleExtendedAck(now time.Duration, a *wire.Ack) {
 	}
 	acked := received - x.received
 	x.received, x.largest = received, largest
+	made := s.skips.made(largest)
+	s.skips.passed(largest)
 	s.delivered = received
 	if acked > 0 {
 		c.progressed(now)
 		s.deliveredAt = now
 	}
 	lostBefore := s.lost
-	s.lost = x.note(now, c.rtt.rtt(), largest-received)
+	s.lost = x.note(now, c.rtt.rtt(), made-received)
 	if record != nil {
 		size := record.bytes / record.n
 		sample.Packets, sample.Bytes = int(acked), int(acked)*size

@@ -17,6 +17,7 @@ const (
 	maxHandshakeRTT   = 3 * time.Second
 	meetInterval      = 10 * time.Millisecond // between the first questions of a rendezvous
 	pingReplyInterval = 250 * time.Millisecond
+	maxResponses      = 16 // at once
 
 	// legacyFlowWindow is the reference's default. It sizes memory by the
 	// value it is told, so no peer that has not shown itself as ours is told more.
@@ -45,6 +46,9 @@ type handshaker struct {
 	responseAt  time.Duration
 	replyDue    bool // answer to a handshake that tests whether we are alive
 	replyAt     time.Duration
+	openedAt    time.Duration
+	responses   int64 // that may be given at once
+	respondedAt time.Duration
 	keepAlive   bool // completes the other side
 }
 
@@ -263,10 +267,27 @@ func (c *Conn) Abandon(now time.Time) {
 // HandleConclusion takes a conclusion that a client repeats: the response, or
 // all that followed, was lost or is late.
 func (c *Conn) HandleConclusion(now time.Time) {
-	c.at(now)
-	if c.server && c.phase <= phaseDraining {
+	t := c.at(now)
+	if c.server && c.phase <= phaseDraining && c.mayRespond(t) {
 		c.hs.responseDue = true
 	}
+}
+
+// mayRespond reports whether a repeated handshake may have another answer. Honest
+// peers repeat four in a second, in the first second of a rendezvous ten.
+func (c *Conn) mayRespond(now time.Duration) bool {
+	h := &c.hs
+	if h.responses > 0 {
+		h.responses--
+		return true
+	}
+	fill := int64((now - h.respondedAt) / pingReplyInterval)
+	if fill <= 0 {
+		c.stats.OverBudget++
+		return false
+	}
+	h.responses, h.respondedAt = min(fill, maxResponses)-1, now
+	return true
 }
 
 // handleLateHandshake takes a handshake addressed to an open connection.
@@ -279,14 +300,17 @@ func (c *Conn) handleLateHandshake(now time.Duration, b []byte) {
 	}
 	switch {
 	case c.rendezvous && body.Request != wire.RequestConfirm:
-		h.responseDue = true
-		h.keepAlive = true
+		if c.mayRespond(now) {
+			h.responseDue = true
+			h.keepAlive = true
+		}
 	case c.rendezvous:
 		c.heardData = true // only an open connection confirms
 		c.send.lastAnswer = now
 	case !c.rendezvous && body.Request > 0:
 		h.replyDue = now >= h.replyAt
 	case body.Version == 0:
+		c.heardData = true
 		c.send.lastAnswer = now // the answer to our own test
 	}
 }

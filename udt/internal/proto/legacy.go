@@ -118,6 +118,10 @@ func (c *Conn) missed(n int64, p *outPacket, lost *lossReport) {
 func (c *Conn) legacyNak(now time.Duration, first, end int64, hold time.Duration, lost *lossReport, sample *cc.AckSample) {
 	s := &c.send
 	l := &s.legacy
+	if end < s.buf.next && end > l.high && now-s.buf.packet(end).sentAt < c.rtt.soonest() {
+		c.stats.Malformed++ // what it says has just arrived cannot have
+		return
+	}
 	count := func(p *outPacket) {
 		if c.reached(p) > 0 {
 			sample.Packets++
@@ -132,7 +136,7 @@ func (c *Conn) legacyNak(now time.Duration, first, end int64, hold time.Duration
 		count(p)
 		if p.sends == 1 {
 			sample.RTT = now - p.sentAt
-			c.rtt.sample(now, sample.RTT)
+			c.rtt.hint(now, sample.RTT)
 		}
 		l.high = end
 		s.deliveredAt = now
@@ -145,8 +149,8 @@ func (c *Conn) legacyNak(now time.Duration, first, end int64, hold time.Duration
 	}
 	for n := first; n < end; n++ {
 		p := s.buf.packet(n)
-		if now-p.sentAt < hold && p.sends > 1 {
-			continue // its repair is under way
+		if age := now - p.sentAt; age < hold && p.sends > 1 || age < c.rtt.soonest() {
+			continue // its repair is under way, or it cannot have been missed yet
 		}
 		c.missed(n, p, lost)
 		c.queueLoss(n, n+1)

@@ -12,7 +12,11 @@ const (
 	legacySilence   = 5 * time.Second // longer than a live peer of the reference is ever silent
 	pingInterval    = 500 * time.Millisecond
 	keepAliveJitter = 0.2
+	confirmSilence  = time.Second // after which an accepted peer is asked whether it is there
 )
+
+// unconfirmed reports that the peer must show soon that it is there.
+func (c *Conn) unconfirmed() bool { return c.cfg.ConfirmTimeout > 0 && !c.Heard() }
 
 // lifeSigns tells the peer that we live, and notices when it does not.
 type lifeSigns struct {
@@ -58,6 +62,8 @@ func (c *Conn) testTime() time.Duration {
 	silence, interval := c.cfg.IdleTimeout/2, max(c.cfg.IdleTimeout/16, pingInterval)
 	if !c.extended {
 		silence, interval = min(legacySilence, c.silenceLimit()/2), pingInterval
+	} else if c.unconfirmed() && (silence <= 0 || silence > confirmSilence) {
+		silence, interval = confirmSilence, confirmSilence
 	}
 	if silence <= 0 {
 		return 0
@@ -85,6 +91,16 @@ func (c *Conn) deathTime() time.Duration {
 	var due time.Duration
 	if limit := c.silenceLimit(); limit > 0 {
 		due = c.life.heard + limit
+	}
+	if c.unconfirmed() {
+		if at := c.hs.openedAt + c.cfg.ConfirmTimeout; due == 0 || at < due {
+			due = at
+		}
+	}
+	if s.buf.una < s.buf.end && c.cfg.StallTimeout > 0 {
+		if at := max(s.movedAt, s.committedAt) + c.cfg.StallTimeout; due == 0 || at < due {
+			due = at
+		}
 	}
 	if s.buf.una < s.buf.next && c.cfg.PeerTimeout > 0 {
 		if at := max(s.lastAnswer, s.outstandingSince) + c.cfg.PeerTimeout; due == 0 || at < due {

@@ -10,9 +10,17 @@ import (
 // Shutdown has arrived.
 func (c *Conn) Confirmed() bool { return c.closing.confirmed }
 
+// Heard reports that the peer has been heard since the connection is open: it is
+// not merely somebody who has sent one valid conclusion.
+func (c *Conn) Heard() bool { return c.heardData || !c.server }
+
 // Shutdown returns what a Shutdown to the peer says.
 func (c *Conn) Shutdown() wire.Shutdown {
-	return wire.Shutdown{Reason: c.closing.reason, Final: wire.Number(c.send.buf.next)}
+	final := c.send.buf.next
+	if c.closing.saidKnown {
+		final = c.closing.said
+	}
+	return wire.Shutdown{Reason: c.closing.reason, Final: wire.Number(final)}
 }
 
 // GraveTime is for how long a peer that missed the end may still speak before it
@@ -34,6 +42,7 @@ func (c *Conn) Free() {
 	c.end(ErrClosed)
 	c.recv.messages = inMessages{scan: c.recv.buf.high}
 	c.recv.buf.clear()
+	c.recv.account(c.cfg.Pressure)
 	c.recv.holes.clear()
 	c.send.log = txLog{}
 }

@@ -22,6 +22,49 @@ type Memory interface {
 	Shrink(n int)
 }
 
+// Pressure counts what all connections of an endpoint hold for their applications
+// and says when that becomes too much.
+type Pressure interface {
+	// Hold adds n bytes, or with n negative takes them off.
+	Hold(n int)
+	Level() Level
+}
+
+// A Level says how much may be held.
+type Level uint8
+
+// The levels.
+const (
+	LevelFree  Level = iota
+	LevelTight       // the least window is advertised, or a small one by who has read everything
+	LevelFull        // only who has read everything gets the next packet
+)
+
+// holdUnit is how exact the account of what is held is, in bytes per connection.
+const holdUnit = 16 << 10
+
+// tightWindow is the window in packets of a connection that holds nothing, while
+// others hold too much.
+const tightWindow = 64
+
+// account reports what is held.
+func (r *receiver) account(p Pressure) {
+	if p == nil {
+		return
+	}
+	if d := r.buf.bytes - r.held; d >= holdUnit || d <= -holdUnit || r.buf.bytes == 0 && d != 0 {
+		p.Hold(d)
+		r.held = r.buf.bytes
+	}
+}
+
+// relax looks how much may be held.
+func (r *receiver) relax(p Pressure) {
+	if p != nil {
+		r.level = p.Level()
+	}
+}
+
 // Rand is a source of unpredictable numbers.
 type Rand interface {
 	Uint32() uint32

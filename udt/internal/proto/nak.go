@@ -13,6 +13,7 @@ const (
 	nakMinRepeat   = 40 * time.Millisecond
 	nakMaxRepeat   = 300 * time.Millisecond
 	maxNakRanges   = 32
+	maxNakWords    = 364 // that are looked at: a packet of 1500 bytes holds no more
 	maxFreshGaps   = 256 // beyond it the oldest are reported at once
 	legacyQuietGap = 500 * time.Millisecond
 )

@@ -124,7 +124,8 @@ func (c *Conn) Due(now time.Time) bool {
 		return true
 	case c.phase > phaseDraining, c.closing.peer, c.holdData(t):
 	case len(c.ack2s) > 0, len(c.user) > 0, len(c.send.outgoing.requests) > 0, c.wantAckRequest,
-		c.phase == phaseDraining && c.drained() && t >= c.shutdownTime():
+		c.phase == phaseDraining && c.drained() && t >= c.shutdownTime(),
+		c.closing.challengeEnd != 0 && t >= c.closing.challengeEnd:
 		return true
 	}
 	next := c.nextTime()
@@ -173,6 +174,7 @@ func (c *Conn) nextTime() time.Duration {
 	}
 	consider(c.nakDue(c.now))
 	consider(c.ackTime(c.now))
+	consider(c.closing.challengeEnd)
 	consider(c.keepAliveTime())
 	consider(c.testTime())
 	consider(c.expireTime())

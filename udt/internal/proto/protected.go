@@ -24,6 +24,7 @@ func NewProtected(now time.Time, cfg *Config, o *Opening) *Conn {
 	c := newConn(now, cfg)
 	c.server, c.protected, c.extended = o.Server, true, true
 	c.first = int64(o.Number & wire.NumberMask)
+	c.cfg.ChallengeShutdown = false // nobody can forge one
 	c.recv.window.limit = cfg.FlowWindow
 	if o.RTT > 0 {
 		c.rtt.sample(c.now, min(o.RTT, maxHandshakeRTT))

@@ -21,6 +21,8 @@ type receiver struct {
 	acks     ackState
 	naks     nakState
 
+	held       int // bytes reported to Pressure
+	level      Level
 	discarding bool // the application has closed: acknowledge and forget
 	oversized  bool // an incomplete message fills the whole window
 	lastData   time.Duration
@@ -38,9 +40,21 @@ type batchState struct {
 	filled    bool // filled one
 }
 
+// maxTxGap is how many transmissions beyond two windows may go missing in a row.
+const maxTxGap = 1 << 16
+
 // edge is one past the last number that the window lets in.
 func (c *Conn) edge() int64 {
-	return c.recv.window.edge(c.recv.buf.head, c.recv.next, c.rtt.min())
+	r := &c.recv
+	e := r.window.edge(r.buf.head, r.next, c.rtt.min())
+	if r.level != LevelFree {
+		least := int64(minWindow)
+		if r.buf.bytes == 0 {
+			least = tightWindow // it is not this one that holds the memory
+		}
+		e = max(min(e, r.next+least), r.window.promised)
+	}
+	return e
 }
 
 // handleData places one data packet. Owner is nil if payload must be copied to
@@ -58,20 +72,26 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 		return
 	}
 	n := wire.Unwrap(r.next, h.Number)
-	if limit := int64(r.window.limit); n < r.next-limit || n >= c.edge()+limit {
+	limit := int64(r.window.limit)
+	if n < r.next-limit || n >= c.edge()+limit {
 		// Nothing that the peer has ever been allowed to send. Its transmission
 		// number would spoil the count of those that arrive.
 		c.stats.Malformed++
 		return
 	}
-	r.batch.packets++
-	r.batch.bytes += len(payload)
-	r.lastData = now
 	if c.extended {
-		if tx := wire.Unwrap32(r.arrivals.largest, h.Time); r.arrivals.note(tx) {
+		tx := wire.Unwrap32(r.arrivals.largest, h.Time)
+		if far := 2*limit + maxTxGap; tx <= 0 || tx > r.arrivals.largest+far || tx < r.arrivals.largest-far {
+			c.stats.Malformed++ // not a number that can follow: the counters must stay true
+			return
+		}
+		if r.arrivals.note(tx) {
 			r.acks.largestAt = now
 		}
 	}
+	r.batch.packets++
+	r.batch.bytes += len(payload)
+	r.lastData = now
 	if c.observer != nil {
 		c.observer.OnPacketReceived(c.start.Add(now), &c.cc, n, len(b))
 	}
@@ -80,7 +100,7 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 		c.stats.PacketsDuplicate++
 		r.batch.duplicate = true
 		return
-	case n >= c.edge()+windowReserve:
+	case n >= c.edge()+windowReserve, r.level == LevelFull && (n > r.next || c.Readable()):
 		c.stats.PacketsDropped++
 		return
 	}
@@ -148,6 +168,7 @@ func (c *Conn) endBatch(now time.Duration) {
 	c.deliver()
 	r.window.grow(now, c.rtt.rtt(), b.packets, c.unread())
 	c.ackData(now, b)
+	r.account(c.cfg.Pressure)
 }
 
 // deliver makes what has become deliverable readable.
@@ -210,6 +231,9 @@ func (c *Conn) handleDropRequest(now time.Duration, body []byte) {
 	limit := int64(r.window.limit)
 	if from >= end || from < r.next-limit || from > c.edge() || end > c.edge()+limit {
 		c.stats.Malformed++ // not a range that the peer has ever been allowed to send
+		return
+	}
+	if !c.allow(now, budgetDrop) {
 		return
 	}
 	end = min(end, c.edge()+windowReserve)

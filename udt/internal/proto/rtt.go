@@ -20,12 +20,21 @@ type rttEstimator struct {
 	// window and that of the one before.
 	current, previous time.Duration
 	windowEnd         time.Duration
+	firm, firmEnd     time.Duration // like the minimum, but without what NAKs hint at
 }
 
 func (r *rttEstimator) sample(now, rtt time.Duration) {
-	if rtt <= 0 {
-		rtt = time.Microsecond
+	rtt = max(rtt, time.Microsecond)
+	if r.firm == 0 || rtt < r.firm || now >= r.firmEnd {
+		r.firm, r.firmEnd = rtt, now+minRTTWindow
 	}
+	r.hint(now, rtt)
+}
+
+// hint takes a sample that somebody who does not see the traffic may have forged:
+// firm does not follow it.
+func (r *rttEstimator) hint(now, rtt time.Duration) {
+	rtt = max(rtt, time.Microsecond)
 	r.latest = rtt
 	if r.smoothed == 0 {
 		r.smoothed, r.variance = rtt, rtt/2
@@ -61,3 +70,10 @@ func (r *rttEstimator) rttvar() time.Duration {
 
 // min returns the windowed minimum, zero before the first sample.
 func (r *rttEstimator) min() time.Duration { return min(r.current, r.previous) }
+
+// soonest is before when nobody can have heard of a packet: a quarter of the round
+// trip, without what a peer of the reference waits before it answers and what two
+// busy machines add.
+func (r *rttEstimator) soonest() time.Duration { return max(r.firm-maxNoise, 0) / 4 }
+
+const maxNoise = 12 * time.Millisecond

@@ -37,11 +37,14 @@ type sender struct {
 	lastAnswer       time.Duration // last sign that the peer handles our data
 	fullAckedAt      time.Duration // when fullAcked moved last, zero if never
 	outstandingSince time.Duration
+	movedAt          time.Duration // when the first unacknowledged packet last changed
+	committedAt      time.Duration // when something was committed after all was acknowledged
 	busySince        time.Duration // when data became outstanding after none were
 	busy             time.Duration // before that, with data outstanding
 	requestedAt      time.Duration // last request for an ACK because a window was full
 
 	extended extendedSampler
+	skips    skips
 	legacy   legacySampler
 
 	outgoing outMessages
@@ -68,7 +71,7 @@ func (c *Conn) inFlight() int {
 		return 0
 	}
 	if c.extended {
-		return int(c.send.txNext - 1 - c.send.extended.largest)
+		return int(c.send.txNext-1-c.send.extended.largest) - len(c.send.skips.ahead)
 	}
 	return c.send.legacy.inFlight
 }
@@ -199,6 +202,24 @@ func (c *Conn) batchPackets() int {
 // transmit accounts for one data packet leaving at now and writes its header.
 func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
 	s := &c.send
+	size := wire.HeaderLen + int(p.size) + c.cfg.Tag
+	if s.buf.una == s.buf.next && p.sends == 0 {
+		s.outstandingSince, s.busySince = now, now
+	}
+	if out.record.n == 0 {
+		if c.inFlight() == 0 {
+			s.firstSentAt, s.deliveredAt = now, now
+			c.restart(now)
+		}
+		if c.extended {
+			c.skipNumber()
+		}
+		out.record = txRecord{
+			first: s.txNext, sentAt: now, firstSentAt: s.firstSentAt,
+			delivered: s.delivered, deliveredAt: s.deliveredAt, lost: s.lost,
+			appLimited: s.limitedTill != 0 && s.delivered <= s.limitedTill,
+		}
+	}
 	h := wire.Data{
 		Number: wire.Number(n), Boundary: p.boundary, Ordered: p.flags&packetOrdered != 0,
 		Message: p.message, Time: uint32(now / time.Microsecond), Dest: c.peerID,
@@ -210,21 +231,6 @@ func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
 		h.Time = uint32(s.txNext)
 	}
 	h.Put(p.slab.slot(int(p.slot)))
-	size := wire.HeaderLen + int(p.size) + c.cfg.Tag
-	if s.buf.una == s.buf.next && p.sends == 0 {
-		s.outstandingSince, s.busySince = now, now
-	}
-	if out.record.n == 0 {
-		if c.inFlight() == 0 {
-			s.firstSentAt, s.deliveredAt = now, now
-			c.restart(now)
-		}
-		out.record = txRecord{
-			first: s.txNext, sentAt: now, firstSentAt: s.firstSentAt,
-			delivered: s.delivered, deliveredAt: s.deliveredAt, lost: s.lost,
-			appLimited: s.limitedTill != 0 && s.delivered <= s.limitedTill,
-		}
-	}
 	out.record.n++
 	out.record.bytes += size
 	out.packets++
@@ -338,6 +344,7 @@ func (c *Conn) Sent(now time.Time, out *Batch, n int) {
 	kept := min(max(n-out.controls, 0), out.packets)
 	if missing := out.packets - kept; missing > 0 {
 		s.stopped = StopSocket
+		s.skips.used = max(s.skips.used, s.txNext)
 		s.txNext -= int64(missing)
 		s.pacer.next -= time.Duration(missing) * c.period()
 		c.stats.PacketsSent -= uint64(missing)
@@ -386,13 +393,14 @@ func (c *Conn) unsend(n int64) {
 func (c *Conn) handleNak(now time.Duration, body []byte) {
 	s := &c.send
 	c.stats.NaksReceived++
-	hold := min(max(c.rtt.min()*3/4, time.Millisecond), 50*time.Millisecond)
+	hold := min(max(c.rtt.min()*3/4, c.rtt.soonest(), time.Millisecond), 50*time.Millisecond)
 	var lost lossReport
 	sample := &c.ackSample
 	*sample = cc.AckSample{}
 	list := wire.ParseRanges(body)
 	left := s.buf.next - s.buf.una // nobody misses more than is outstanding
-	for left > 0 {
+	allowed := false
+	for n := 0; left > 0 && n < maxNakWords; n++ {
 		f, l, ok := list.Next()
 		if !ok {
 			break
@@ -407,6 +415,10 @@ func (c *Conn) handleNak(now time.Duration, body []byte) {
 		if first >= end {
 			continue
 		}
+		if !allowed && !c.allow(now, budgetNak) {
+			return
+		}
+		allowed = true
 		left -= end - first
 		s.lastAnswer = now
 		if c.extended {

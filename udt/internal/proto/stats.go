@@ -19,4 +19,12 @@ type Stats struct {
 	MessagesExpired                  uint64
 	DropRequestsSent                 uint64
 	Malformed                        uint64 // packets dropped because a field was out of range
+	OverBudget                       uint64 // control packets dropped because there were too many
+	Optimistic                       uint64 // ACKs, among Malformed, of what cannot have arrived
+	Challenges                       uint64 // Shutdowns that were questioned
+	ChallengesAnswered               uint64 // of these by a peer that lives: they were forged
 }
+
+// Violations returns the counters, for a look at those of what honest peers do not
+// do. They must not be modified.
+func (c *Conn) Violations() *Stats { return &c.stats }
