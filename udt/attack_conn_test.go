@@ -350,7 +350,7 @@ func TestA17AckDivision(t *testing.T) {
 			}
 		}
 	}
-	row(t, "A17", fmt.Sprintf("each ACK 20 times; 100 light ACKs for one; %d controllers, both kinds of peers", controllers), "rate gained: %.1f %% at most", 100*max(most, 0))
+	row(t, "A17", fmt.Sprintf("each ACK 20 times; 100 light ACKs for one; %d controllers, both kinds of peers, a path that does not lose", controllers), "rate gained: %.1f %% at most", 100*max(most, 0))
 }
 
 // A18: three loss reports in a row, each round trip for a second, do not keep a
