@@ -1,0 +1,202 @@
+package udt_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/udtgo/udtgo/udt"
+	"github.com/udtgo/udtgo/udt/internal/wire"
+)
+
+// P1: a conclusion of plain UDT with the client's own cookie has no effect on its
+// protected connection.
+func TestA16PlainConclusionWithTheRightCookie(t *testing.T) {
+	fault(t, "P1")
+	inLab(t, fastLink, func(l *lab) {
+		_, b, _, _, opening := protectedLab(l, quiet(psk(udt.ModeStream)))
+		want, replies := still(b), l.sentTo(addrB, addrA)
+		n := 0
+		for _, p := range opening {
+			if h, ok := bodyOf(p.b); ok && p.from == addrA && h.Request == wire.RequestConclusion {
+				l.net.Inject(p.b[:wire.SecureOffset], addrA, addrB)
+				n++
+			}
+		}
+		require.NotZero(l, n)
+		settle()
+		require.Equal(l, want, still(b))
+		require.Equal(l, replies, l.sentTo(addrB, addrA))
+		row(t, "A16", "plain conclusion with the cookie of a protected client", "0 effects, 0 replies")
+	})
+}
+
+// P9: copies of the opening handshake are answered a few times a second at most.
+func TestA16ReplayedOpening(t *testing.T) {
+	fault(t, "P9")
+	inLab(t, fastLink, func(l *lab) {
+		w := l.tap()
+		config := quiet(psk(udt.ModeStream))
+		a, b := l.pair(config, config)
+		time.Sleep(time.Second)
+		opening := w.take()
+		l.net.SetFilter(nil)
+		replies := l.sentTo(addrB, addrA)
+		n := packets(10_000)
+		start := time.Now()
+		l.flood(n, 10, 10*time.Millisecond, func(i int) {
+			for _, p := range opening {
+				if h, ok := bodyOf(p.b); ok && p.from == addrA && h.Request == wire.RequestConclusion {
+					l.net.Inject(p.b, addrA, addrB)
+				}
+			}
+		})
+		got := l.sentTo(addrB, addrA) - replies
+		require.LessOrEqual(l, float64(got), 4*time.Since(start).Seconds()+4)
+		l.requireAlive(a, b)
+		row(t, "A16", "copies of the opening handshake, within 10 s of it", "%d replies in %v", got, time.Since(start))
+	})
+}
+
+// P3: what comes before there are keys is kept in a bounded memory.
+func TestA13EarlyPacketsAreBounded(t *testing.T) {
+	fault(t, "P3")
+	inLab(t, fastLink, func(l *lab) {
+		listener := l.listen(addrB, psk(udt.ModeStream))
+		const n = 20
+		before := heapInUse()
+		flight := l.firstFlight(addrC, addrB)
+		junk := make([]byte, 60_000)
+		w := l.tap()
+		ids := map[netip.AddrPort][][]byte{}
+		for i := range n {
+			from := netip.AddrPortFrom(addrC.Addr(), uint16(1000+i))
+			h := hello(77)
+			l.net.Inject(handshakePacket(&h), from, addrB)
+			time.Sleep(20 * time.Millisecond)
+			for _, p := range w.take() {
+				if p.from == addrB {
+					for _, b := range flight {
+						l.net.Inject(put(b, 77, 1000, binary.BigEndian.Uint32(p.b[atCookie:]), p.b[atPeerIP+8:atPeerIP+16]), from, addrB)
+					}
+				}
+			}
+			time.Sleep(50 * time.Millisecond)
+			for _, p := range w.take() {
+				if h, ok := bodyOf(p.b); ok && p.from == addrB && h.Request == wire.RequestConclusion {
+					binary.BigEndian.PutUint32(junk[12:], h.SocketID)
+					ids[from] = append(ids[from], nil)
+				}
+			}
+			if len(ids[from]) > 0 {
+				for range 200 {
+					l.net.Inject(junk, from, addrB)
+					time.Sleep(time.Microsecond)
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+			w.take()
+		}
+		require.Len(l, ids, n)
+		pending := listener.Endpoint().Stats().HandshakesPending
+		require.Equal(l, n, pending)
+		l.net.SetFilter(nil)
+		per := int64(heapInUse()-before) / n
+		require.Less(l, per, int64(128<<10), "bytes per half-open connection")
+	})
+}
+
+// P4: a forged first flight with the client's own cookie and token, which an observer
+// of the path can send, does not keep the client out.
+func TestA44ObserverWhoIsFaster(t *testing.T) {
+	fault(t, "P4")
+	inLab(t, wan, func(l *lab) {
+		l.serve(l.listen(addrB, psk(udt.ModeStream)))
+		flight := l.firstFlight(addrA, addrB)
+		forged := false
+		w := l.tap()
+		w.set(func(p []byte, from, _ netip.AddrPort) bool {
+			if h, ok := bodyOf(p); ok && from == addrB && h.Request == wire.RequestInduction && !forged {
+				forged = true
+				b := put(flight[0], h.SocketID, h.Number, h.Cookie, p[atPeerIP+8:atPeerIP+16])
+				time.AfterFunc(time.Millisecond, func() { l.net.Inject(b, addrA, addrB) })
+			}
+			return false
+		})
+		c, err := l.endpoint(addrA).Dial(context.Background(), addrB, psk(udt.ModeStream))
+		require.NoError(l, err)
+		c.Close()
+	})
+}
+
+// P6: a small datagram does not make a server repeat a large flight.
+func TestA11RepeatedFlights(t *testing.T) {
+	fault(t, "P6")
+	inLab(t, fastLink, func(l *lab) {
+		p := newPKI(l)
+		l.listen(addrB, with(udt.Security{TLS: &tls.Config{Certificates: []tls.Certificate{p.issue("server", time.Hour)}}}))
+		flight := l.firstFlight(addrC, addrB)
+		w := l.tap()
+		h := hello(77)
+		l.net.Inject(handshakePacket(&h), addrC, addrB)
+		settle()
+		var cookie uint32
+		var token []byte
+		for _, p := range w.take() {
+			if p.from == addrB {
+				cookie, token = binary.BigEndian.Uint32(p.b[atCookie:]), p.b[atPeerIP+8:atPeerIP+16]
+			}
+		}
+		size := 0
+		for _, b := range flight {
+			l.net.Inject(put(b, 77, 1000, cookie, token), addrC, addrB)
+			var tlvs [wire.MaxSecureTLVs]wire.TLV
+			n, err := wire.ParseTLVs(&tlvs, b[wire.SecureOffset+wire.SecureLen:])
+			require.NoError(l, err)
+			for _, v := range tlvs[:n] {
+				size = max(size, v.Offset+len(v.Data))
+			}
+		}
+		settle()
+		w.take()
+		tiny := put(flight[0][:wire.SecureOffset+wire.SecureLen], 77, 1000, cookie, token)
+		tiny = wire.AppendCrypto(tiny, size-1, []byte{0})
+		out, in := 0, 0
+		for range 100 {
+			l.net.Inject(tiny, addrC, addrB)
+			time.Sleep(20 * time.Millisecond)
+		}
+		for _, p := range w.take() {
+			if p.from == addrB {
+				out += len(p.b)
+			} else {
+				in += len(p.b)
+			}
+		}
+		t.Logf("%d bytes in, %d out: %.1f", in, out, float64(out)/float64(in))
+		require.LessOrEqual(l, out, 3*in)
+	})
+}
+
+// P7: packets from ever other addresses bring no more than a few challenges on any.
+func TestA35AlternatingAddresses(t *testing.T) {
+	fault(t, "P7")
+	inLab(t, fastLink, func(l *lab) {
+		p, victim := liarLab(l, nil, nil)
+		n := packets(100_000)
+		for i := range n {
+			b := make([]byte, wire.HeaderLen+4)
+			(&wire.Control{Type: wire.TypeKeepAlive}).Put(b)
+			l.net.Inject(p.seal(b), netip.AddrPortFrom(addrC.Addr(), uint16(1+i%2)), addrB)
+			time.Sleep(time.Millisecond)
+		}
+		settle()
+		require.Equal(l, addrA, addrOf(victim.RemoteAddr()))
+		require.LessOrEqual(l, l.sentTo(addrB, addrC), uint64(20), "in %d ms", n)
+	})
+}
