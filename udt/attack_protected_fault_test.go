@@ -1,10 +1,12 @@
 package udt_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -198,5 +200,123 @@ func TestA35AlternatingAddresses(t *testing.T) {
 		settle()
 		require.Equal(l, addrA, addrOf(victim.RemoteAddr()))
 		require.LessOrEqual(l, l.sentTo(addrB, addrC), uint64(20), "in %d ms", n)
+	})
+}
+
+// resetting returns a Config whose listener resets connections that it does not know.
+func resetting() *udt.Config {
+	c := quiet(psk(udt.ModeStream))
+	c.Security.ResetKey = bytes.Repeat([]byte{1}, 32)
+	return c
+}
+
+// ask sends a packet for the given ID from addrC to a listener, and returns what
+// comes back.
+func (l *lab) ask(w *wiretap, id uint32, to netip.AddrPort) []byte {
+	b := make([]byte, 100)
+	b[0] = 1
+	binary.BigEndian.PutUint32(b[12:], id)
+	l.net.Inject(b, netip.AddrPortFrom(addrC.Addr(), 99), to)
+	time.Sleep(12 * time.Millisecond)
+	for _, p := range w.take() {
+		if p.from == to && p.to.Addr() == addrC.Addr() {
+			return p.b
+		}
+	}
+	return nil
+}
+
+// P10: nobody is told the token of a connection that is being opened.
+func TestA34OracleDuringTheExchange(t *testing.T) {
+	fault(t, "P10")
+	inLab(t, wan, func(l *lab) {
+		listener := l.listen(addrB, resetting())
+		w := l.tap()
+		asked := make(chan []byte, 1)
+		var once sync.Once
+		w.set(func(p []byte, from, _ netip.AddrPort) bool {
+			if h, ok := bodyOf(p); ok && from == addrB && h.Request == wire.RequestConclusion {
+				once.Do(func() { go func() { asked <- l.ask(w, h.SocketID, addrB) }() })
+			}
+			return false
+		})
+		a, b := l.dial(l.endpoint(addrA), resetting(), listener)
+		answer := <-asked
+		w.set(nil)
+		if answer != nil {
+			l.net.Inject(answer, addrB, addrA)
+		}
+		settle()
+		require.Zero(l, a.Endpoint().Stats().StatelessResets)
+		l.requireAlive(a, b)
+	})
+}
+
+// P5: a listener with the same key at another port does not tell the token of a
+// connection that is not its own.
+func TestA34OracleAtAnotherPort(t *testing.T) {
+	fault(t, "P5")
+	inLab(t, fastLink, func(l *lab) {
+		a, b, ids, w, _ := protectedLab(l, resetting())
+		another := netip.AddrPortFrom(addrB.Addr(), addrB.Port()+1)
+		l.listen(another, resetting())
+		if answer := l.ask(w, ids[1], another); answer != nil {
+			l.net.Inject(answer, addrB, addrA)
+		}
+		settle()
+		require.Zero(l, a.Endpoint().Stats().StatelessResets)
+		l.requireAlive(a, b)
+	})
+}
+
+// P13: a rendezvous that waits for a peer does not keep it from dialing the listener
+// of the same port.
+func TestA44DialDuringARendezvous(t *testing.T) {
+	fault(t, "P13")
+	inLab(t, wan, func(l *lab) {
+		listener := l.listen(addrB, psk(udt.ModeStream))
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go func() {
+			d := udt.Dialer{Endpoint: listener.Endpoint(), Rendezvous: true, Config: psk(udt.ModeStream)}
+			_, _ = d.DialContext(ctx, "udt", addrA.String())
+		}()
+		settle()
+		_, err := l.endpoint(addrA).Dial(context.Background(), addrB, psk(udt.ModeStream))
+		require.NoError(l, err)
+	})
+}
+
+// P14: what the exchange did not need does not stay with the connection.
+func TestA13NothingStaysOfTheExchange(t *testing.T) {
+	fault(t, "P14")
+	inLab(t, fastLink, func(l *lab) {
+		listener := l.listen(addrB, psk(udt.ModeStream))
+		e := l.endpoint(addrA)
+		w := l.tap()
+		big := make([]byte, 60_000)
+		copy(big, controlPacket(wire.TypeHandshake, 0, 0, nil))
+		w.set(func(p []byte, from, _ netip.AddrPort) bool {
+			// Behind the client's last flight, while the server works on it.
+			if h, ok := bodyOf(p); ok && from == addrA && h.Request == wire.RequestConclusion && p[wire.SecureOffset+5] == wire.LevelSealed {
+				b := append([]byte(nil), big...)
+				copy(b, p[:wire.SecureOffset])
+				go func() {
+					for range 40 {
+						l.net.Inject(b, addrA, addrB)
+					}
+				}()
+			}
+			return false
+		})
+		before := heapInUse()
+		const n = 10
+		for range n {
+			_, _ = l.dial(e, psk(udt.ModeStream), listener)
+			time.Sleep(15 * time.Second)
+			w.take()
+		}
+		per := int64(heapInUse()-before) / n
+		require.Less(l, per, int64(64<<10), "bytes per connection")
 	})
 }
