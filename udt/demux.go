@@ -45,6 +45,7 @@ type grave struct {
 type refusal struct {
 	conclude acceptKey
 	till     time.Time
+	parting  []byte // what answers a copy, if a TLS handshake has ended so, else nil
 }
 
 // demux finds the connection that a packet is for. It has a lock of its own,
@@ -246,24 +247,25 @@ func (d *demux) concluded(k acceptKey, now time.Time) (c *Conn, over bool) {
 
 // refuse remembers that a conclusion was refused. Its client has given up, so a
 // copy that comes when there is room must not become a connection without peer.
-func (d *demux) refuse(k acceptKey, now time.Time) {
+func (d *demux) refuse(k acceptKey, now time.Time, parting []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.refused[d.refusals%maxRefusals] = refusal{k, now.Add(concludedLife)}
+	d.refused[d.refusals%maxRefusals] = refusal{k, now.Add(concludedLife), parting}
 	d.refusals++
 }
 
 // wasRefused reports whether a conclusion, or one that it is a copy of, is known
-// to have been refused. The oldest of many refusals are forgotten.
-func (d *demux) wasRefused(k acceptKey, now time.Time) bool {
+// to have been refused, and in which words if there were any. The oldest of many
+// refusals are forgotten.
+func (d *demux) wasRefused(k acceptKey, now time.Time) (parting []byte, refused bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range d.refused[:min(d.refusals, maxRefusals)] {
 		if r := &d.refused[i]; r.conclude == k && now.Before(r.till) {
-			return true
+			return r.parting, true
 		}
 	}
-	return false
+	return nil, false
 }
 
 // at returns the connections to addr.

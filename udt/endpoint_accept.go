@@ -132,12 +132,13 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 		}
 		return
 	}
+	_, refused := e.demux.wasRefused(key, now)
 	info := PeerInfo{RemoteAddr: r.From, Mode: l.config.Mode, MSS: int(body.MSS), FlowWindow: int(body.FlowWindow)}
 	switch {
 	case body.Version != wire.Version, body.Type != l.socketType(),
 		body.MSS < proto.MinMSS, int32(body.FlowWindow) < 1, body.Number&^wire.NumberMask != 0:
 	case l.config.Security.required():
-	case e.demux.wasRefused(key, now):
+	case refused:
 		e.refuse(l, head, body, r)
 		return
 	case !l.reserve():
@@ -148,7 +149,7 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 		return
 	}
 	e.log("connection refused", r.From)
-	e.demux.refuse(key, now)
+	e.demux.refuse(key, now, nil)
 	e.refuse(l, head, body, r)
 }
 
@@ -161,12 +162,19 @@ func (e *Endpoint) acceptProtected(now time.Time, l *Listener, key acceptKey, he
 		}
 		return
 	}
+	parting, refused := e.demux.wasRefused(key, now)
 	info := PeerInfo{RemoteAddr: r.From, Mode: l.config.Mode, MSS: int(body.MSS), FlowWindow: int(body.FlowWindow)}
 	switch {
 	case !l.config.Security.on():
 		e.counts.malformed.Add(1) // it was not asked to
 		return
-	case e.demux.wasRefused(key, now), body.Type != l.socketType(), !l.reserve():
+	case parting != nil:
+		e.send(udpio.NewPeer(r.From, e.source(r.Local)), parting)
+		return
+	case refused:
+		e.refuse(l, head, body, r)
+		return
+	case body.Type != l.socketType(), !l.reserve():
 	case l.config.AcceptPeer != nil && l.config.AcceptPeer(info) != nil:
 		l.unreserve()
 	default:
@@ -176,7 +184,7 @@ func (e *Endpoint) acceptProtected(now time.Time, l *Listener, key acceptKey, he
 		return
 	}
 	e.log("connection refused", r.From)
-	e.demux.refuse(key, now)
+	e.demux.refuse(key, now, nil)
 	e.refuse(l, head, body, r)
 }
 
@@ -226,6 +234,10 @@ func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Co
 		}
 	}
 	if err != nil {
+		if machine != nil {
+			// A client that has not heard why asks again.
+			e.demux.refuse(x.key, time.Now(), x.parting)
+		}
 		e.demux.removeExchange(x)
 		x.release()
 		l.unreserve()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -38,11 +39,17 @@ type exchange struct {
 	refused  atomic.Int32
 	settled  atomic.Bool // nobody needs the machine any more
 
+	// mu is held while the machine works, which may be as long as functions of the
+	// user take: whoever reads the socket takes it only once the connection is open.
 	mu      sync.Mutex
-	early   [][]byte
 	machine *secure.Machine
-	conn    *Conn // once open
 	timer   *time.Timer
+	parting []byte // what a server has told a client that it refused
+
+	// early guards what follows; it may be taken with mu held.
+	early   sync.Mutex
+	packets [][]byte // that came before the keys
+	conn    *Conn    // once open
 }
 
 func (e *Endpoint) newExchange(id uint32, local, remote netip.AddrPort) *exchange {
@@ -61,12 +68,12 @@ func (x *exchange) deliver(now time.Time, b []byte) {
 		}
 		return
 	}
-	x.mu.Lock()
+	x.early.Lock()
 	c := x.conn
-	if c == nil && len(x.early) < maxEarly {
-		x.early = append(x.early, append([]byte(nil), b...))
+	if c == nil && len(x.packets) < maxEarly {
+		x.packets = append(x.packets, append([]byte(nil), b...))
 	}
-	x.mu.Unlock()
+	x.early.Unlock()
 	if c != nil {
 		c.handle(now, b, len(b), nil, x.endpoint.share.buffer)
 	}
@@ -133,6 +140,9 @@ func (x *exchange) sendLocked(now time.Time) {
 		flight[n] = wire.Run{B: b}
 		n++
 	}
+	if n > 0 && x.machine.Err() != nil {
+		x.parting = flight[n-1].B
+	}
 	if n > 0 {
 		_, _ = x.endpoint.sock.Send(x.path.peer, flight[:n], false) // lost is lost: it is repeated
 	}
@@ -154,7 +164,9 @@ func (x *exchange) releaseLocked() {
 		x.machine.Release()
 		x.machine = nil
 	}
-	x.early = nil
+	x.early.Lock()
+	x.packets = nil
+	x.early.Unlock()
 }
 
 // late takes a handshake datagram after the connection has been opened: a client
@@ -199,7 +211,9 @@ func (x *exchange) tick() {
 func (x *exchange) stepLocked(now time.Time) {
 	x.sendLocked(now)
 	if err := x.machine.Err(); err != nil {
+		x.early.Lock()
 		c := x.conn
+		x.early.Unlock()
 		x.releaseLocked()
 		go c.fail(fromSecure(err)) // its mu comes before ours
 		return
@@ -293,8 +307,11 @@ func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, conf
 	x := e.newExchange(c.id, local, raddr)
 	sc := e.secureConfig(&core, config.Security, local, raddr)
 	sc.TLS, sc.ServerTLS = client, server
-	if config.HandshakeTimeout != 0 {
-		sc.Timeout = config.HandshakeTimeout
+	if config.HandshakeTimeout != 0 || rendezvous {
+		sc.Timeout = core.HandshakeTimeout
+	}
+	if sc.Timeout < 0 {
+		sc.Timeout = math.MaxInt64 // ctx is the limit
 	}
 	if rendezvous {
 		x.meeting = true
@@ -353,17 +370,17 @@ func (e *Endpoint) openProtected(x *exchange, c *Conn, core *proto.Config, confi
 // whoever reads the socket gives it nothing.
 func (x *exchange) open(c *Conn) {
 	for {
-		x.mu.Lock()
-		early := x.early
-		x.early = nil
-		if len(early) == 0 {
+		x.early.Lock()
+		packets := x.packets
+		x.packets = nil
+		if len(packets) == 0 {
 			x.conn = c
 			x.endpoint.demux.opened(x, c)
-			x.mu.Unlock()
+			x.early.Unlock()
 			return
 		}
-		x.mu.Unlock()
-		for _, b := range early {
+		x.early.Unlock()
+		for _, b := range packets {
 			c.handle(time.Now(), b, len(b), nil, x.endpoint.share.buffer)
 		}
 	}

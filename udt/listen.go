@@ -108,8 +108,17 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	l := &Listener{endpoint: e, config: *config, addr: e.LocalAddr(), packets: p}
 	l.cond.L = &l.mu
 	if config.Security.on() {
+		security := *config.Security
+		if verify := security.VerifyPeer; verify != nil {
+			// It may block, while others need leave for their work.
+			security.VerifyPeer = func(state tls.ConnectionState) error {
+				<-e.leave
+				defer func() { e.leave <- struct{}{} }()
+				return verify(state)
+			}
+		}
 		var err error
-		if l.tls, err = config.Security.server(); err != nil {
+		if l.tls, err = security.server(); err != nil {
 			return nil, opError("listen", nil, e.LocalAddr(), err)
 		}
 	}
