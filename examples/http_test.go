@@ -12,11 +12,11 @@ import (
 
 // What a newcomer runs first, on a path that needs less time.
 func TestHTTPDemonstration(t *testing.T) {
-	for name, flags := range map[string][]string{"HTTP": nil, "HTTPS": {"-tls"}} {
+	for name, flags := range map[string][]string{"HTTP over UDT": nil, "HTTPS over UDT": {"-tls"}, "HTTP over protected UDT": {"-secure"}} {
 		t.Run(name, func(t *testing.T) {
 			out := run(t, "http", append(flags, "-rtt", "20ms", "-loss", "1", "-rate", "50", "-size", "1")...)
 			text := strings.Join(out, "\n")
-			require.Contains(t, out[0], name+" over UDT")
+			require.Contains(t, out[0], "by "+name)
 			for _, want := range []string{
 				"path ", "1.0 MB in ", "\ngoodput ", "% of the link", "\nRTT ", "\nloss ", "\nrepeated ",
 				"Mathis", "not a measurement", "as it has to be",
@@ -37,11 +37,12 @@ func TestHTTPDemonstrationEndsInTime(t *testing.T) {
 
 func TestHTTPServerAndClient(t *testing.T) {
 	name, content := someFile(t)
-	for title, secure := range map[string]bool{"HTTP": false, "HTTPS": true} {
+	for title, flag := range map[string]string{"HTTP": "", "HTTPS": "-tls", "HTTP over protected UDT": "-secure"} {
 		t.Run(title, func(t *testing.T) {
 			args := []string{"-listen", "127.0.0.1:0", "-root", filepath.Dir(name)}
+			secure := flag != ""
 			if secure {
-				args = append(args, "-tls")
+				args = append(args, flag)
 			}
 			server := start(t, "http", args...)
 			place := server.expect("serving ")
@@ -51,7 +52,7 @@ func TestHTTPServerAndClient(t *testing.T) {
 			client := []string{"-get", url, "-o", copied}
 			if secure {
 				fingerprint := server.expect("fingerprint ")
-				client = append(client, "-tls", "-pin", fingerprint)
+				client = append(client, flag, "-pin", fingerprint)
 			}
 			run(t, "http", client...)
 			got, err := os.ReadFile(copied)
@@ -63,10 +64,10 @@ func TestHTTPServerAndClient(t *testing.T) {
 			if secure {
 				impostor := start(t, "http", append(client, "-pin", strings.Repeat("00", 32))...)
 				require.ErrorContains(t, impostor.fails(), "another fingerprint")
-				untrusted := start(t, "http", "-get", url, "-o", copied, "-tls")
+				untrusted := start(t, "http", "-get", url, "-o", copied, flag)
 				require.ErrorContains(t, untrusted.fails(), "certificate")
 			}
-			if !secure { // with TLS it has logged the handshakes that failed
+			if flag != "-tls" { // there it has logged the handshakes that failed
 				server.interrupt()
 			}
 		})

@@ -1,4 +1,4 @@
-// Package tlsadapter is crypto/tls over UDT streams.
+// Package tlsadapter is crypto/tls over UDT streams, or inside UDT.
 //
 // Nothing here is needed to use TLS: a *udt.Conn is a net.Conn, so tls.Client,
 // tls.Server and tls.NewListener take it as it is, and the peer may be any
@@ -6,6 +6,20 @@
 // exists for Dialer, which puts one deadline over both handshakes and leaves
 // nothing behind when they fail, and for NetConn, which finds the UDT
 // connection under a TLS one.
+//
+// # Above or inside
+//
+// A program with a tls.Config has the choice by one word. TLS above UDT, that is
+// Dial and Listen of this package, works with every peer and protects the stream.
+// Security gives the same configuration to UDT, whose packets are then all sealed
+// with keys from TLS. That protects UDT too and saves a round trip, a copy of the
+// data and the CPU time of a second layer of records; peers that are not of this
+// implementation cannot have it.
+//
+//	l, err := tlsadapter.Listen("udt", ":9000", config, nil)
+//	l, err := udt.Listen("udt", ":9000", &udt.Config{Security: tlsadapter.Security(config)})
+//
+// What follows is about TLS above UDT. Security documents the other.
 //
 // # What it protects
 //

@@ -92,6 +92,34 @@ func ExampleDialer_DialContext() {
 	// Output: served by HTTP/2.0
 }
 
+// The same configurations protect UDT itself: every packet is sealed, and the
+// connection is an ordinary *udt.Conn.
+func ExampleSecurity() {
+	clientConfig, serverConfig := exampleConfigs()
+	l, err := udt.Listen("udt", "127.0.0.1:0", &udt.Config{Security: tlsadapter.Security(serverConfig)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		io.WriteString(c, "hello over UDT, sealed")
+	}()
+
+	c, err := udt.Dial("udt", l.Addr().String(), &udt.Config{Security: tlsadapter.Security(clientConfig)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	greeting, err := io.ReadAll(c)
+	fmt.Println(string(greeting), err)
+	// Output: hello over UDT, sealed <nil>
+}
+
 // One limit for name resolution, UDT's handshake and that of TLS.
 func ExampleDialer() {
 	clientConfig, _ := exampleConfigs()

@@ -22,8 +22,9 @@ const (
 // another connection.
 type acceptKey struct {
 	from   netip.AddrPort
-	id     uint32 // the client's socket ID
-	number uint32 // its initial sequence number
+	id     uint32  // the client's socket ID
+	number uint32  // its initial sequence number
+	nonce  [8]byte // of its TLS handshake, zero if it has none: others know the rest
 }
 
 // grave is what is left of a connection whose peer may not know that it ended.
@@ -44,26 +45,28 @@ type grave struct {
 type refusal struct {
 	conclude acceptKey
 	till     time.Time
+	parting  []byte // what answers a copy, if a TLS handshake has ended so, else nil
 }
 
 // demux finds the connection that a packet is for. It has a lock of its own,
 // taken once per run of packets and held for look-ups only, after any other lock.
 type demux struct {
-	mu        sync.Mutex
-	conns     map[uint32]*Conn
-	accepted  map[acceptKey]*Conn
-	meeting   map[netip.AddrPort]*Conn     // rendezvous, by the other side's address
-	exchanges map[uint32]*exchange         // that open protected connections
-	halfOpen  map[acceptKey]*exchange      // of these, a listener's
-	meetings  map[netip.AddrPort]*exchange // of these, of a rendezvous
-	tokens    map[resetToken]*Conn         // of their peers
-	graves    map[uint32]*grave
-	dead      map[acceptKey]*grave
-	order     []*grave // by age
-	refused   [maxRefusals]refusal
-	refusals  int           // ever
-	openTill  time.Time     // a peer that may not know of an end speaks until then
-	empty     chan struct{} // closed when conns becomes empty; nil if nobody waits
+	mu           sync.Mutex
+	conns        map[uint32]*Conn
+	accepted     map[acceptKey]*Conn
+	meeting      map[netip.AddrPort]*Conn     // rendezvous, by the other side's address
+	exchanges    map[uint32]*exchange         // that open protected connections
+	halfOpen     map[acceptKey]*exchange      // of these, a listener's
+	pendingOrder []*exchange                  // these by age, with some that are gone
+	meetings     map[netip.AddrPort]*exchange // of these, of a rendezvous
+	tokens       map[resetToken]*Conn         // of their peers
+	graves       map[uint32]*grave
+	dead         map[acceptKey]*grave
+	order        []*grave // by age
+	refused      [maxRefusals]refusal
+	refusals     int           // ever
+	openTill     time.Time     // a peer that may not know of an end speaks until then
+	empty        chan struct{} // closed when conns becomes empty; nil if nobody waits
 }
 
 func (d *demux) init() {
@@ -137,13 +140,33 @@ func (d *demux) addExchange(x *exchange, most int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if x.key.id != 0 {
-		if d.halfOpen[x.key] != nil || d.accepted[x.key] != nil || len(d.halfOpen) >= most {
+		if d.halfOpen[x.key] != nil || d.accepted[x.key] != nil || len(d.halfOpen) >= most && !d.shedLocked(x.began) {
 			return false
 		}
 		d.halfOpen[x.key] = x
+		d.pendingOrder = append(d.pendingOrder, x)
 	}
 	d.exchanges[x.id] = x
 	return true
+}
+
+// shedLocked ends the oldest exchange of a listener, if that is old enough for an
+// honest one to be over, and reports whether it did.
+func (d *demux) shedLocked(now time.Time) bool {
+	for len(d.pendingOrder) > 0 {
+		x := d.pendingOrder[0]
+		if d.halfOpen[x.key] == x {
+			if now.Sub(x.began) < exchangeGrace {
+				return false
+			}
+			d.removeExchangeLocked(x)
+			close(x.shed)
+			return true
+		}
+		d.pendingOrder[0] = nil
+		d.pendingOrder = d.pendingOrder[1:]
+	}
+	return false
 }
 
 func (d *demux) removeExchange(x *exchange) {
@@ -158,6 +181,10 @@ func (d *demux) removeExchangeLocked(x *exchange) {
 	}
 	if x.key.id != 0 && d.halfOpen[x.key] == x {
 		delete(d.halfOpen, x.key)
+		for len(d.pendingOrder) > 0 && d.halfOpen[d.pendingOrder[0].key] != d.pendingOrder[0] {
+			d.pendingOrder[0] = nil
+			d.pendingOrder = d.pendingOrder[1:]
+		}
 	}
 	if d.meetings[x.addr] == x {
 		delete(d.meetings, x.addr)
@@ -204,11 +231,14 @@ func (d *demux) exchangesRefused(addr netip.AddrPort) {
 
 // exchangeOf returns what a handshake without our ID is for: the exchange that a
 // conclusion has begun, or a rendezvous with from.
-func (d *demux) exchangeOf(k acceptKey) *exchange {
+func (d *demux) exchangeOf(k acceptKey, cookie uint32) *exchange {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if x := d.halfOpen[k]; x != nil {
 		return x
+	}
+	if cookie != 0 {
+		return nil // for the listener
 	}
 	return d.meetings[k.from]
 }
@@ -245,24 +275,25 @@ func (d *demux) concluded(k acceptKey, now time.Time) (c *Conn, over bool) {
 
 // refuse remembers that a conclusion was refused. Its client has given up, so a
 // copy that comes when there is room must not become a connection without peer.
-func (d *demux) refuse(k acceptKey, now time.Time) {
+func (d *demux) refuse(k acceptKey, now time.Time, parting []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.refused[d.refusals%maxRefusals] = refusal{k, now.Add(concludedLife)}
+	d.refused[d.refusals%maxRefusals] = refusal{k, now.Add(concludedLife), parting}
 	d.refusals++
 }
 
 // wasRefused reports whether a conclusion, or one that it is a copy of, is known
-// to have been refused. The oldest of many refusals are forgotten.
-func (d *demux) wasRefused(k acceptKey, now time.Time) bool {
+// to have been refused, and in which words if there were any. The oldest of many
+// refusals are forgotten.
+func (d *demux) wasRefused(k acceptKey, now time.Time) (parting []byte, refused bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range d.refused[:min(d.refusals, maxRefusals)] {
 		if r := &d.refused[i]; r.conclude == k && now.Before(r.till) {
-			return true
+			return r.parting, true
 		}
 	}
-	return false
+	return nil, false
 }
 
 // at returns the connections to addr.

@@ -26,24 +26,25 @@ import (
 // Endpoints are made by NewEndpoint, or by Listen, ListenPacket and dials, whose
 // endpoints close by themselves with their last connection.
 type Endpoint struct {
-	sock     udpio.Socket
-	turn     readerTurn
-	share    socketShare
-	fine     fineTimer
-	memory   memory
-	demux    demux
-	halfOpen halfOpen
-	started  time.Time
-	owned    bool // closes with its last connection
-	logger   atomic.Pointer[slog.Logger]
-	events   eventLog
-	refusal  bucket // of ICMP reports; belongs to the reader of the socket
-	foreign  atomic.Pointer[func(b []byte, from netip.AddrPort)]
-	done     chan struct{} // closed when the socket is no longer read
-	retired  atomic.Bool   // a connection has ended: closeIfIdle is due
-	calls    atomic.Bool   // the reader calls functions of the user
-	counts   endpointCounts
-	leave    chan struct{} // bounds the TLS work for clients at a time
+	sock      udpio.Socket
+	turn      readerTurn
+	share     socketShare
+	fine      fineTimer
+	memory    memory
+	demux     demux
+	halfOpen  halfOpen
+	started   time.Time
+	owned     bool // closes with its last connection
+	logger    atomic.Pointer[slog.Logger]
+	events    eventLog
+	refusal   bucket // of ICMP reports; belongs to the reader of the socket
+	foreign   atomic.Pointer[func(b []byte, from netip.AddrPort)]
+	done      chan struct{} // closed when the socket is no longer read
+	retired   atomic.Bool   // a connection has ended: closeIfIdle is due
+	calls     atomic.Bool   // the reader calls functions of the user
+	resetting atomic.Bool   // there is a key for stateless resets
+	counts    endpointCounts
+	leave     chan struct{} // bounds the TLS work for clients at a time
 
 	// mu guards what follows; it may be taken before Conn.mu, never after.
 	mu        sync.Mutex
@@ -321,6 +322,9 @@ func (e *Endpoint) newRandLocked() proto.Rand {
 // a tombstone tells it when it speaks again. It is called with c.mu held.
 func (e *Endpoint) retire(c *Conn, confirmed bool) {
 	e.demux.remove(c, !confirmed, time.Now())
+	if c.guard != nil {
+		c.guard.exchange.release()
+	}
 	if c.listener != nil {
 		e.halfOpen.ended(c)
 		if c.halfOpen {

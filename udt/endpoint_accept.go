@@ -34,8 +34,12 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 		c.handle(now, b, len(b), nil, e.share.buffer)
 		return
 	}
-	key := acceptKey{r.From, body.SocketID, body.Number}
-	if x := e.demux.exchangeOf(key); x != nil && body.Request <= 0 {
+	key := acceptKey{from: r.From, id: body.SocketID, number: body.Number}
+	secured := wire.IsSecure(b)
+	if secured {
+		copy(key.nonce[:], wire.SecureNonce(b))
+	}
+	if x := e.demux.exchangeOf(key, body.Cookie); x != nil && body.Request <= 0 {
 		x.deliver(now, b)
 		return
 	}
@@ -59,7 +63,6 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 		return
 	}
 	valid := body.Request == wire.RequestConclusion
-	secured := wire.IsSecure(b)
 	if secured {
 		she, err := wire.ParseSecure(b[wire.SecureOffset:])
 		valid = valid && err == nil && e.cookies.Valid(now, r.From, &body, she.Token)
@@ -131,7 +134,7 @@ func (e *Endpoint) refuse(l *Listener, head wire.Control, body *wire.Handshake, 
 // accept takes a conclusion with a valid cookie.
 func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.Control, body *wire.Handshake, r udpio.Received) {
 	if c, over := e.demux.concluded(key, now); c != nil || over {
-		if c != nil {
+		if c != nil && c.guard == nil {
 			c.mu.Lock()
 			c.core.HandleConclusion(now)
 			c.transmitLocked(1, false)
@@ -139,12 +142,13 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 		}
 		return
 	}
+	_, refused := e.demux.wasRefused(key, now)
 	info := PeerInfo{RemoteAddr: r.From, Mode: l.config.Mode, MSS: int(body.MSS), FlowWindow: int(body.FlowWindow)}
 	switch {
 	case body.Version != wire.Version, body.Type != l.socketType(),
 		body.MSS < proto.MinMSS, int32(body.FlowWindow) < 1, body.Number&^wire.NumberMask != 0:
 	case l.config.Security.required():
-	case e.demux.wasRefused(key, now):
+	case refused:
 		e.refuse(l, head, body, r)
 		return
 	case e.tooMany(l, r.From):
@@ -159,7 +163,7 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 		return
 	}
 	e.log("connection refused", r.From)
-	e.demux.refuse(key, now)
+	e.demux.refuse(key, now, nil)
 	e.refuse(l, head, body, r)
 }
 
@@ -202,33 +206,40 @@ func (e *Endpoint) acceptProtected(now time.Time, l *Listener, key acceptKey, he
 		}
 		return
 	}
+	parting, refused := e.demux.wasRefused(key, now)
 	info := PeerInfo{RemoteAddr: r.From, Mode: l.config.Mode, MSS: int(body.MSS), FlowWindow: int(body.FlowWindow)}
 	switch {
 	case !l.config.Security.on():
 		e.counts.malformed.Add(1) // it was not asked to
 		return
-	case e.demux.wasRefused(key, now), body.Type != l.socketType():
+	case parting != nil:
+		e.send(udpio.NewPeer(r.From, e.source(r.Local)), parting)
+		return
+	case refused:
+		e.refuse(l, head, body, r)
+		return
+	case wire.SecureLevel(b) != wire.LevelClear:
+		return // late, and of an exchange that nobody remembers
+	case body.Type != l.socketType(), body.Version != wire.Version,
+		body.MSS < minProtectedMSS, int32(body.FlowWindow) < 1, body.Number&^wire.NumberMask != 0:
 	case e.tooMany(l, r.From):
 		e.warn(now, eventConns, r.From)
 	case !e.mayAccept(now, l, r.From):
 		return // its client asks again
-	case !l.reserve() && !(e.shed(now) && l.reserve()):
+	case l.full() && !e.shed(now):
 	case l.config.AcceptPeer != nil && l.config.AcceptPeer(info) != nil:
-		l.unreserve()
 	default:
-		if !e.exchangeWith(l, key, b, r) {
-			l.unreserve()
-		}
+		e.exchangeWith(l, key, b, r)
 		return
 	}
 	e.log("connection refused", r.From)
-	e.demux.refuse(key, now)
+	e.demux.refuse(key, now, nil)
 	e.refuse(l, head, body, r)
 }
 
-// exchangeWith starts the TLS handshake with a client, whose place in the backlog is
-// reserved. It reports whether there is room for one more.
-func (e *Endpoint) exchangeWith(l *Listener, key acceptKey, first []byte, r udpio.Received) bool {
+// exchangeWith starts the TLS handshake with a client, if there is room for one more.
+// Its place in the backlog is reserved once that has succeeded.
+func (e *Endpoint) exchangeWith(l *Listener, key acceptKey, first []byte, r udpio.Received) {
 	local := e.sock.LocalAddr()
 	if r.Local.IsValid() {
 		local = netip.AddrPortFrom(r.Local, local.Port())
@@ -236,7 +247,7 @@ func (e *Endpoint) exchangeWith(l *Listener, key acceptKey, first []byte, r udpi
 	e.mu.Lock()
 	if e.closing {
 		e.mu.Unlock()
-		return false
+		return
 	}
 	c := newConn(e, e.newIDLocked(), l.config.Mode, local, r.From)
 	c.conclude = key
@@ -248,14 +259,14 @@ func (e *Endpoint) exchangeWith(l *Listener, key acceptKey, first []byte, r udpi
 	x := e.newExchange(c.id, local, r.From)
 	x.key = key
 	if !e.demux.addExchange(x, limit(l.config.Limits.HalfOpen, defaultHalfOpen)) {
-		return false
+		e.limited(x.began, eventHalfOpen, r.From)
+		return
 	}
 	sc := e.secureConfig(&core, l.config.Security, local, r.From)
 	sc.TLS = l.tls
 	sc.Advert = l.config.Security.advert()
 	first = append([]byte(nil), first...)
 	go x.serve(l, c, &core, &sc, first)
-	return true
 }
 
 // serve runs a client's TLS handshake and gives the connection to the listener.
@@ -273,11 +284,20 @@ func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Co
 		}
 	}
 	if err != nil {
+		if machine != nil {
+			// A client that has not heard why asks again.
+			e.demux.refuse(x.key, time.Now(), x.parting)
+		}
 		e.demux.removeExchange(x)
 		x.release()
-		l.unreserve()
 		e.counts.handshakes.Add(1)
 		e.log("secure handshake failed: "+err.Error(), x.addr)
+		return
+	}
+	if !l.reserve() {
+		// The backlog has filled up meanwhile.
+		e.log("connection refused", x.addr)
+		c.Abort()
 		return
 	}
 	e.log("connection accepted", x.addr)

@@ -72,6 +72,8 @@ var errHandshakeTimeout error = &cause{
 	text: "handshake timed out", timeout: true, is: []error{ErrPeerTimeout, syscall.ETIMEDOUT},
 }
 
+var errWrongMode = fmt.Errorf("%w: %w", ErrRefused, ErrMode)
+
 // cause is an error that other errors are equal to.
 type cause struct {
 	text    string
@@ -104,7 +106,7 @@ func fromCore(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, proto.ErrRefused) && errors.Is(err, proto.ErrMode):
-		return fmt.Errorf("%w: %w", ErrRefused, ErrMode)
+		return errWrongMode
 	case errors.Is(err, proto.ErrRefused):
 		return ErrRefused
 	case errors.Is(err, proto.ErrMode):
@@ -135,7 +137,7 @@ func fromCore(err error) error {
 func fromSecure(err error) error {
 	for _, k := range []struct{ kind, cause error }{
 		{secure.ErrPeerNotSecure, ErrPeerNotSecure}, {secure.ErrAuth, ErrAuth}, {secure.ErrDowngrade, ErrDowngrade},
-		{secure.ErrMode, ErrMode}, {secure.ErrRefused, ErrRefused}, {secure.ErrCancelled, ErrReset},
+		{secure.ErrMode, errWrongMode}, {secure.ErrRefused, ErrRefused}, {secure.ErrCancelled, ErrReset},
 	} {
 		if errors.Is(err, k.kind) {
 			return &securityError{k.cause, err}

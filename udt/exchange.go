@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -18,7 +20,9 @@ import (
 
 const (
 	exchangeQueue = 32               // datagrams that wait for the exchange
-	maxEarly      = 64               // packets that come before there are keys
+	maxEarly      = 64               // packets that come before there are keys,
+	maxEarlyBytes = 32 << 10         // and their size
+	exchangeGrace = time.Second      // how old one must be to give way to another
 	maxFlight     = 16               // datagrams sent at a time
 	answerLate    = 10 * time.Second // for how long a server answers a client that repeats its last flight
 )
@@ -33,44 +37,58 @@ type exchange struct {
 	addr     netip.AddrPort
 	local    netip.AddrPort
 	path     *path
-	meeting  bool        // a rendezvous
-	in       chan []byte // handshake datagrams
+	meeting  bool // a rendezvous
+	began    time.Time
+	shed     chan struct{} // closed when the exchange gives way to another
+	in       chan []byte   // handshake datagrams
 	refused  atomic.Int32
 	settled  atomic.Bool // nobody needs the machine any more
 
+	// mu is held while the machine works, which may be as long as functions of the
+	// user take: whoever reads the socket takes it only once the connection is open.
 	mu      sync.Mutex
-	early   [][]byte
 	machine *secure.Machine
-	conn    *Conn // once open
 	timer   *time.Timer
+	parting []byte // what a server has told a client that it refused
+
+	// early guards what follows; it may be taken with mu held.
+	early   sync.Mutex
+	packets [][]byte // that came before the keys
+	bytes   int      // of these
+	conn    *Conn    // once open
 }
 
 func (e *Endpoint) newExchange(id uint32, local, remote netip.AddrPort) *exchange {
 	return &exchange{
 		endpoint: e, id: id, addr: remote, local: local,
 		path: newPath(e, local.Addr(), remote), in: make(chan []byte, exchangeQueue),
+		began: time.Now(), shed: make(chan struct{}),
 	}
 }
 
 // deliver takes what arrived for the exchange. It does not wait.
 func (x *exchange) deliver(now time.Time, b []byte) {
 	if wire.IsHandshake(b) {
-		select {
-		case x.in <- append([]byte(nil), b...):
-		default:
+		// Only whoever reads the socket gets here: what is not full stays so.
+		if len(b) <= wire.MaxSecureLen && len(x.in) < cap(x.in) && !x.settled.Load() {
+			x.in <- append([]byte(nil), b...)
 		}
 		return
 	}
-	x.mu.Lock()
+	x.early.Lock()
 	c := x.conn
-	if c == nil && len(x.early) < maxEarly {
-		x.early = append(x.early, append([]byte(nil), b...))
+	if c == nil && len(x.packets) < maxEarly && x.bytes+len(b) <= maxEarlyBytes {
+		x.packets = append(x.packets, append([]byte(nil), b...))
+		x.bytes += len(b)
 	}
-	x.mu.Unlock()
+	x.early.Unlock()
 	if c != nil {
 		c.handle(now, b, len(b), nil, x.endpoint.share.buffer)
 	}
 }
+
+// errShed ends an exchange that gives way to another.
+var errShed = errors.New("too many handshakes")
 
 // run exchanges until the machine is done. Before work it asks for leave, unless
 // that is nil.
@@ -117,6 +135,8 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 			return ctx.Err()
 		case <-x.endpoint.done:
 			return net.ErrClosed
+		case <-x.shed:
+			return errShed
 		}
 	}
 }
@@ -132,6 +152,9 @@ func (x *exchange) sendLocked(now time.Time) {
 		}
 		flight[n] = wire.Run{B: b}
 		n++
+	}
+	if n > 0 && x.machine.Err() != nil {
+		x.parting = flight[n-1].B
 	}
 	if n > 0 {
 		_, _ = x.endpoint.sock.Send(x.path.peer, flight[:n], false) // lost is lost: it is repeated
@@ -154,7 +177,12 @@ func (x *exchange) releaseLocked() {
 		x.machine.Release()
 		x.machine = nil
 	}
-	x.early = nil
+	x.early.Lock()
+	x.packets = nil
+	x.early.Unlock()
+	for len(x.in) > 0 {
+		<-x.in
+	}
 }
 
 // late takes a handshake datagram after the connection has been opened: a client
@@ -199,7 +227,9 @@ func (x *exchange) tick() {
 func (x *exchange) stepLocked(now time.Time) {
 	x.sendLocked(now)
 	if err := x.machine.Err(); err != nil {
+		x.early.Lock()
 		c := x.conn
+		x.early.Unlock()
 		x.releaseLocked()
 		go c.fail(fromSecure(err)) // its mu comes before ours
 		return
@@ -211,7 +241,7 @@ func (x *exchange) stepLocked(now time.Time) {
 		x.releaseLocked()
 		return
 	}
-	if next := x.machine.Next(); !next.IsZero() {
+	if next := x.machine.Next(); !next.IsZero() && x.timer != nil {
 		x.timer.Reset(max(next.Sub(now), time.Millisecond))
 	}
 }
@@ -247,7 +277,7 @@ func (e *Endpoint) secureConfig(core *proto.Config, s *Security, local, remote n
 	}
 	var token []byte
 	if s.ResetKey != nil {
-		t := tokenOf(s.ResetKey, core.LocalID)
+		t := tokenOf(s.ResetKey, local.Port(), core.LocalID)
 		token = t[:]
 	}
 	return secure.Config{
@@ -293,8 +323,11 @@ func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, conf
 	x := e.newExchange(c.id, local, raddr)
 	sc := e.secureConfig(&core, config.Security, local, raddr)
 	sc.TLS, sc.ServerTLS = client, server
-	if config.HandshakeTimeout != 0 {
-		sc.Timeout = config.HandshakeTimeout
+	if config.HandshakeTimeout != 0 || rendezvous {
+		sc.Timeout = core.HandshakeTimeout
+	}
+	if sc.Timeout < 0 {
+		sc.Timeout = math.MaxInt64 // ctx is the limit
 	}
 	if rendezvous {
 		x.meeting = true
@@ -346,6 +379,13 @@ func (e *Endpoint) openProtected(x *exchange, c *Conn, core *proto.Config, confi
 	}
 	x.open(c)
 	x.follow()
+	e.mu.Lock()
+	closed := e.closed
+	e.mu.Unlock()
+	if closed {
+		c.endpointClosed() // it was not there to be closed with the others
+		return net.ErrClosed
+	}
 	c.mu.Lock()
 	c.transmitLocked(1, false)
 	c.mu.Unlock()
@@ -356,17 +396,20 @@ func (e *Endpoint) openProtected(x *exchange, c *Conn, core *proto.Config, confi
 // whoever reads the socket gives it nothing.
 func (x *exchange) open(c *Conn) {
 	for {
-		x.mu.Lock()
-		early := x.early
-		x.early = nil
-		if len(early) == 0 {
+		x.early.Lock()
+		packets := x.packets
+		x.packets = nil
+		if len(packets) == 0 {
 			x.conn = c
 			x.endpoint.demux.opened(x, c)
-			x.mu.Unlock()
+			x.early.Unlock()
+			for len(x.in) > 0 {
+				x.late(<-x.in)
+			}
 			return
 		}
-		x.mu.Unlock()
-		for _, b := range early {
+		x.early.Unlock()
+		for _, b := range packets {
 			c.handle(time.Now(), b, len(b), nil, x.endpoint.share.buffer)
 		}
 	}

@@ -109,8 +109,17 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	l := &Listener{endpoint: e, config: *config, addr: e.LocalAddr(), packets: p}
 	l.cond.L = &l.mu
 	if config.Security.on() {
+		security := *config.Security
+		if verify := security.VerifyPeer; verify != nil {
+			// It may block, while others need leave for their work.
+			security.VerifyPeer = func(state tls.ConnectionState) error {
+				<-e.leave
+				defer func() { e.leave <- struct{}{} }()
+				return verify(state)
+			}
+		}
 		var err error
-		if l.tls, err = config.Security.server(); err != nil {
+		if l.tls, err = security.server(); err != nil {
 			return nil, opError("listen", nil, e.LocalAddr(), err)
 		}
 	}
@@ -125,7 +134,8 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	}
 	e.listener = l
 	if config.Security.on() {
-		e.resets.key = config.Security.ResetKey
+		e.resets.key, e.resets.port = config.Security.ResetKey, e.sock.LocalAddr().Port()
+		e.resetting.Store(e.resets.key != nil)
 	}
 	e.useLimits(&config.Limits)
 	if config.AcceptPeer != nil {
@@ -241,6 +251,13 @@ func (l *Listener) reserve() bool {
 	}
 	l.reserved++
 	return true
+}
+
+// full reports whether there is no place in the backlog.
+func (l *Listener) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed || l.reserved >= or(l.config.Backlog, defaultBacklog)
 }
 
 // halfFull reports whether more than half of the backlog is taken.

@@ -24,9 +24,16 @@ import (
 // drop-in that nettest.TestDropIn cannot check for every transport. The number is
 // the row's.
 
+// inAllLabs runs f in a lab with each kind of peer, and in protected mode.
+func inAllLabs(t *testing.T, link simnet.Link, f func(l *lab, c *udt.Config)) {
+	t.Helper()
+	inBothLabs(t, link, f)
+	t.Run("protected", func(t *testing.T) { inLab(t, link, func(l *lab) { f(l, psk(udt.ModeStream)) }) })
+}
+
 // A peer that vanished is a timeout, on both sides of the connection.
 func TestRow12VanishedPeerIsATimeout(t *testing.T) {
-	inBothLabs(t, wan, func(l *lab, c *udt.Config) {
+	inAllLabs(t, wan, func(l *lab, c *udt.Config) {
 		a, _ := l.pair(c, c)
 		l.cut()
 		_, err := a.Write([]byte("anybody there"))
@@ -45,7 +52,7 @@ func TestRow12VanishedPeerIsATimeout(t *testing.T) {
 // has not seen the end: crypto/tls says goodbye like that. The next one fails,
 // and nothing claims that the first has arrived.
 func TestRow13OneWriteAfterThePeersClose(t *testing.T) {
-	inBothLabs(t, wan, func(l *lab, c *udt.Config) {
+	inAllLabs(t, wan, func(l *lab, c *udt.Config) {
 		e, listener := l.endpoint(addrA), l.listen(addrB, c)
 		closedByPeer := func() *udt.Conn {
 			a, b := l.dial(e, c, listener)
@@ -78,7 +85,7 @@ func TestRow13OneWriteAfterThePeersClose(t *testing.T) {
 // A Write that waits for room when the peer closes fails; it is not the one that
 // is taken.
 func TestRow13BlockedWriteFails(t *testing.T) {
-	inBothLabs(t, wan, func(l *lab, c *udt.Config) {
+	inAllLabs(t, wan, func(l *lab, c *udt.Config) {
 		a, b := l.pair(c, c)
 		var all sync.WaitGroup
 		for range 3 {
@@ -110,7 +117,7 @@ func TestRow20AddressesAreUDP(t *testing.T) {
 // CloseRead ends reading and leaves the rest as it is: the peer can send as much
 // as it likes, and our own data arrive.
 func TestRow23CloseRead(t *testing.T) {
-	inBothLabs(t, wan, func(l *lab, c *udt.Config) {
+	inAllLabs(t, wan, func(l *lab, c *udt.Config) {
 		a, b := l.pair(c, c)
 		_, err := b.Write([]byte("unread"))
 		require.NoError(l, err)
@@ -169,7 +176,7 @@ func TestRow23KeepAlive(t *testing.T) {
 
 // The buffers' caps hold from when they are set.
 func TestRow23Buffers(t *testing.T) {
-	inBothLabs(t, wan, func(l *lab, c *udt.Config) {
+	inAllLabs(t, wan, func(l *lab, c *udt.Config) {
 		a, b := l.pair(c, c)
 		require.NoError(l, a.SetWriteBuffer(100_000))
 		require.NoError(l, b.SetReadBuffer(1), "becomes the smallest there is")
@@ -194,7 +201,7 @@ func TestRow23Buffers(t *testing.T) {
 // A request and its answer take one round trip: nothing waits for more data, for
 // a tick or for an acknowledgement.
 func TestRow29RequestAndAnswerTakeOneRoundTrip(t *testing.T) {
-	inBothLabs(t, simnet.Link{Delay: 20 * time.Millisecond}, func(l *lab, c *udt.Config) {
+	inAllLabs(t, simnet.Link{Delay: 20 * time.Millisecond}, func(l *lab, c *udt.Config) {
 		a, b := l.pair(c, c)
 		done := make(chan struct{})
 		go func() {
@@ -242,7 +249,7 @@ func TestRow29RepeatedHandshakeIsNoRoundTrip(t *testing.T) {
 // An idle connection sends a keep-alive about every 20 s and lives. One to a peer
 // like the reference, which would speak more often, tests it every 5 s.
 func TestRow30IdleConnection(t *testing.T) {
-	inBothLabs(t, wan, func(l *lab, c *udt.Config) {
+	inAllLabs(t, wan, func(l *lab, c *udt.Config) {
 		a, b := l.pair(c, c)
 		before := l.net.LinkStats(addrA.Addr(), addrB.Addr()).Sent
 		time.Sleep(time.Hour)

@@ -32,6 +32,7 @@ func newPath(e *Endpoint, local netip.Addr, remote netip.AddrPort) *path {
 const (
 	maxChallenges     = 3
 	challengeInterval = 100 * time.Millisecond
+	probeTurn         = time.Second      // for how long another address has to wait
 	probeLife         = 10 * time.Second // after which an address may be challenged anew
 	challengeLen      = 8
 )
@@ -56,7 +57,11 @@ func (c *Conn) noteSourceLocked(now time.Time, r *udpio.Received) {
 	if !c.guard.migrates {
 		return
 	}
-	if c.probe == nil || c.probe.path.addr != r.From || now.Sub(c.probe.began) > probeLife {
+	p := c.probe
+	if p != nil && p.path.addr != r.From && now.Sub(p.began) < probeTurn {
+		return // one at a time, each with time to answer
+	}
+	if p == nil || p.path.addr != r.From || now.Sub(p.began) > probeLife {
 		c.probe = &pathProbe{path: newPath(c.endpoint, r.Local, r.From), began: now}
 		rand.Read(c.probe.challenge[:])
 	}

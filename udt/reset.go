@@ -28,9 +28,11 @@ const (
 
 type resetToken [resetTokenLen]byte
 
-func tokenOf(key []byte, id uint32) (t resetToken) {
+// tokenOf returns the token of the connection with the given socket ID at a port.
+func tokenOf(key []byte, port uint16, id uint32) (t resetToken) {
 	m := hmac.New(sha256.New, key)
 	m.Write([]byte("udt reset 1"))
+	m.Write(binary.BigEndian.AppendUint16(nil, port))
 	m.Write(binary.BigEndian.AppendUint32(nil, id))
 	copy(t[:], m.Sum(nil))
 	return t
@@ -39,6 +41,7 @@ func tokenOf(key []byte, id uint32) (t resetToken) {
 // A resetter answers packets for connections that do not exist.
 type resetter struct {
 	key   []byte
+	port  uint16
 	slot  time.Time
 	count int
 }
@@ -61,7 +64,7 @@ func (r *resetter) resetFor(now time.Time, b []byte) []byte {
 	p := make([]byte, minResetLen+int(extra[0])%min(len(b)-minResetLen, 16))
 	rand.Read(p)
 	binary.BigEndian.PutUint32(p[12:], noSocketID|binary.BigEndian.Uint32(p[12:]))
-	t := tokenOf(r.key, id)
+	t := tokenOf(r.key, r.port, id)
 	copy(p[len(p)-resetTokenLen:], t[:])
 	return p
 }
@@ -75,12 +78,14 @@ func (e *Endpoint) handleUnknown(now time.Time, b []byte, r *udpio.Received) {
 			return
 		}
 	}
-	e.mu.Lock()
 	var answer []byte
-	if !e.closing && e.resets.key != nil && !wire.IsHandshake(b) && len(b) >= wire.HeaderLen {
-		answer = e.resets.resetFor(now, b)
+	if e.resetting.Load() && !wire.IsHandshake(b) && len(b) > minResetLen && !e.demux.known(wire.Dest(b)) {
+		e.mu.Lock()
+		if !e.closing {
+			answer = e.resets.resetFor(now, b)
+		}
+		e.mu.Unlock()
 	}
-	e.mu.Unlock()
 	if answer != nil {
 		e.send(newPath(e, r.Local, r.From).peer, answer)
 	}

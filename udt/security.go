@@ -49,7 +49,9 @@ type Security struct {
 
 	// ResetKey, if not nil, lets a listener that was started again tell the peers of
 	// its former connections at once that they are over: their calls return ErrReset.
-	// It is at least 16 unpredictable bytes, kept secret and kept over restarts.
+	// It is at least 16 unpredictable bytes, kept secret and kept over restarts. Each
+	// listener needs its own: one with the same key, on another machine but the same
+	// port, could be made to end the connections of this one.
 	ResetKey []byte
 
 	epochBits uint // set by tests that need keys to change soon

@@ -41,7 +41,7 @@ func fetch(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	transport := newTransport("", config)
+	transport := newTransport(o, "", config)
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -86,8 +86,11 @@ func save(name string, r io.Reader) error {
 
 // newTransport returns an HTTP client's transport over UDT. If address is not
 // empty it is what is dialed, whatever the URL says.
-func newTransport(address string, config *tls.Config) *http.Transport {
+func newTransport(o *options, address string, config *tls.Config) *http.Transport {
 	plain := &udt.Dialer{}
+	if o.secure {
+		plain.Config = &udt.Config{Security: tlsadapter.Security(config)}
+	}
 	secure := &tlsadapter.Dialer{UDT: plain, Config: config}
 	to := func(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
 		return func(ctx context.Context, _, addr string) (net.Conn, error) {
@@ -105,9 +108,9 @@ func newTransport(address string, config *tls.Config) *http.Transport {
 	}
 }
 
-// clientTLS says which servers to trust. It returns nil without -tls.
+// clientTLS says which servers to trust. It returns nil without -tls and -secure.
 func clientTLS(o *options) (*tls.Config, error) {
-	if !o.tls {
+	if !o.tls && !o.secure {
 		return nil, nil
 	}
 	config := &tls.Config{}
@@ -128,6 +131,6 @@ func clientTLS(o *options) (*tls.Config, error) {
 			return nil, fmt.Errorf("no certificates in %s", o.ca)
 		}
 	}
-	config.NextProtos = []string{"h2", "http/1.1"}
+	config.NextProtos = o.protocols()
 	return config, nil
 }

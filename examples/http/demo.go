@@ -53,9 +53,9 @@ func demonstrate(ctx context.Context, o *options) error {
 		if config, err = pin.ClientConfig(fingerprint); err != nil {
 			return err
 		}
-		config.NextProtos = []string{"h2", "http/1.1"}
+		config.NextProtos = o.protocols()
 	}
-	transport := newTransport(relay.Addr().String(), config)
+	transport := newTransport(o, relay.Addr().String(), config)
 	defer transport.CloseIdleConnections()
 
 	describe(o, l.Addr(), relay.Addr())

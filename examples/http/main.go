@@ -13,7 +13,9 @@
 //	go run ./examples/http -get udt://HOST:9000/FILE -o FILE
 //
 // With -tls the server speaks HTTPS. Without -cert it makes a certificate and prints
-// its fingerprint, which the client takes as -pin.
+// its fingerprint, which the client takes as -pin. With -secure the same certificates
+// protect UDT itself: every packet is sealed, and HTTP goes on above as if there were
+// nothing.
 package main
 
 import (
@@ -44,7 +46,8 @@ type options struct {
 	get, output string
 	ca, pin     string
 
-	tls bool
+	tls    bool
+	secure bool
 }
 
 func main() {
@@ -56,13 +59,14 @@ func main() {
 	flag.DurationVar(&o.limit, "time", 20*time.Second, "simulated path: stop after this `time` if the file is not complete")
 	flag.StringVar(&o.listen, "listen", "", "serve files at this UDP `address`, such as :9000")
 	flag.StringVar(&o.root, "root", ".", "`directory` to serve")
-	flag.StringVar(&o.cert, "cert", "", "server's certificate, a PEM `file`; needs -tls and -key")
+	flag.StringVar(&o.cert, "cert", "", "server's certificate, a PEM `file`; needs -key")
 	flag.StringVar(&o.key, "key", "", "server's private key, a PEM `file`")
 	flag.StringVar(&o.get, "get", "", "fetch this `URL`: udt://host:port/path")
 	flag.StringVar(&o.output, "o", "", "`file` to write; - is standard output (default: the URL's last element)")
-	flag.StringVar(&o.ca, "ca", "", "trust the certificates in this PEM `file` rather than the system's; needs -tls")
-	flag.StringVar(&o.pin, "pin", "", "trust the server whose certificate has this SHA-256 `fingerprint`; needs -tls")
-	flag.BoolVar(&o.tls, "tls", false, "HTTPS")
+	flag.StringVar(&o.ca, "ca", "", "trust the certificates in this PEM `file` rather than the system's")
+	flag.StringVar(&o.pin, "pin", "", "trust the server whose certificate has this SHA-256 `fingerprint`")
+	flag.BoolVar(&o.tls, "tls", false, "HTTPS: TLS above UDT")
+	flag.BoolVar(&o.secure, "secure", false, "TLS inside UDT: every packet is sealed")
 	flag.Usage = usage
 	flag.Parse()
 
@@ -95,8 +99,10 @@ func (o *options) check() error {
 		return errors.New("either -listen or -get")
 	case (o.cert == "") != (o.key == ""):
 		return errors.New("-cert and -key need each other")
-	case !o.tls && (o.cert != "" || o.ca != "" || o.pin != ""):
-		return errors.New("-cert, -key, -ca and -pin need -tls")
+	case o.tls && o.secure:
+		return errors.New("either -tls or -secure")
+	case !o.tls && !o.secure && (o.cert != "" || o.ca != "" || o.pin != ""):
+		return errors.New("-cert, -key, -ca and -pin need -tls or -secure")
 	case o.ca != "" && o.pin != "":
 		return errors.New("either -ca or -pin")
 	case o.rtt < 0 || o.rate <= 0 || o.size <= 0 || o.limit <= 0 || o.loss < 0 || o.loss >= 100:
@@ -108,8 +114,10 @@ func (o *options) check() error {
 func usage() {
 	fmt.Fprint(flag.CommandLine.Output(), `Usage:
   http [-rtt TIME] [-loss PERCENT] [-rate MBIT/S] [-size MB] [-time TIME]   fetch through a simulated path
-  http -listen ADDRESS [-root DIR] [-tls [-cert FILE -key FILE]]           serve files
-  http -get udt://HOST:PORT/PATH [-o FILE] [-tls [-ca FILE | -pin SHA256]] fetch a file
+  http -listen ADDRESS [-root DIR] [-cert FILE -key FILE]                   serve files
+  http -get udt://HOST:PORT/PATH [-o FILE] [-ca FILE | -pin SHA256]         fetch a file
+
+each with -tls for TLS above UDT, or with -secure for TLS inside UDT.
 
 Flags:
 `)

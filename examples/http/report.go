@@ -13,7 +13,11 @@ func describe(o *options, server, relay net.Addr) {
 	if o.tls {
 		protocol = "HTTPS"
 	}
-	fmt.Printf("A file of %g MB by %s over UDT, for at most %v.\n", o.size, protocol, o.limit)
+	transport := "UDT"
+	if o.secure {
+		transport = "protected UDT"
+	}
+	fmt.Printf("A file of %g MB by %s over %s, for at most %v.\n", o.size, protocol, transport, o.limit)
 	fmt.Printf("server    %v, a net/http server on a udt.Listener\n", server)
 	fmt.Printf("path      %v, simulated: %g Mbit/s, %v round trip, %g %% loss each way, queue of %d packets\n\n",
 		relay, o.rate, o.rtt, o.loss, o.link().Queue)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/udtgo/udtgo/examples/internal/pin"
+	"github.com/udtgo/udtgo/tlsadapter"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -57,22 +58,18 @@ func newServer(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 }
 
-// A listener is a UDT listener, with TLS on top if that was asked for.
+// A listener is a UDT listener, with TLS above it if that was asked for.
 type listener struct {
 	net.Listener
 	udt *udt.Listener
 }
 
-// listen listens for HTTP, or for HTTPS and then returns the certificate's
-// fingerprint.
+// listen listens for HTTP, with -tls for HTTPS, and returns the fingerprint of the
+// certificate if there is one.
 func listen(o *options, address string) (l *listener, fingerprint string, err error) {
-	under, err := udt.Listen("udt", address, nil)
-	if err != nil {
-		return nil, "", err
-	}
-	l = &listener{under, under}
-	if !o.tls {
-		return l, "", nil
+	if !o.tls && !o.secure {
+		under, err := udt.Listen("udt", address, nil)
+		return &listener{under, under}, "", err
 	}
 	var certificate tls.Certificate
 	if o.cert != "" {
@@ -81,12 +78,29 @@ func listen(o *options, address string) (l *listener, fingerprint string, err er
 		certificate, err = pin.NewCertificate()
 	}
 	if err != nil {
-		under.Close()
 		return nil, "", err
 	}
-	l.Listener = tls.NewListener(under, &tls.Config{
-		Certificates: []tls.Certificate{certificate},
-		NextProtos:   []string{"h2", "http/1.1"},
-	})
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: o.protocols()}
+	var inside *udt.Config
+	if o.secure {
+		inside = &udt.Config{Security: tlsadapter.Security(config)}
+	}
+	under, err := udt.Listen("udt", address, inside)
+	if err != nil {
+		return nil, "", err
+	}
+	l = &listener{under, under}
+	if o.tls {
+		l.Listener = tls.NewListener(under, config)
+	}
 	return l, pin.Fingerprint(certificate), nil
+}
+
+// protocols are what both sides offer in TLS. Inside UDT there is nothing to agree
+// on: net/http sees an ordinary connection.
+func (o *options) protocols() []string {
+	if o.secure {
+		return nil
+	}
+	return []string{"h2", "http/1.1"}
 }

@@ -183,8 +183,15 @@ func (m *Machine) write(e *tls.QUICEvent) {
 	m.out.add(level, e.Data)
 }
 
-// answerRepetition repeats what a client that repeats its flight has not got.
+// answerRepetition repeats what a client that repeats its flight has not got. That
+// it does only now and then, as anyone who has seen the flight can repeat it too.
 func (m *Machine) answerRepetition() {
+	size := m.out.size()
+	if m.now.Sub(m.out.answeredAt) < answerInterval || m.now.Sub(m.out.sentAt) < answerInterval || size > m.out.credit {
+		return
+	}
+	m.out.answeredAt = m.now
+	m.out.credit -= size
 	if m.phase == done {
 		m.out.ackDue = true
 		return

@@ -21,6 +21,8 @@ type output struct {
 	sends  int       // of the present flight or request
 	sentAt time.Time // when it was sent last
 
+	credit      int       // bytes that may be repeated: three for each that came
+	answeredAt  time.Time // when a repetition of the peer's was answered last
 	ackDue      bool
 	closeDue    bool
 	closeSealed bool
@@ -52,6 +54,18 @@ func (o *output) add(level uint8, data []byte) {
 	}
 	*written += len(data)
 }
+
+// size is about how many bytes the flight has, with what its datagrams add.
+func (o *output) size() int {
+	n := 0
+	for _, p := range o.flight {
+		n += len(p.data) + (len(p.data)/1000+1)*overhead
+	}
+	return n
+}
+
+// overhead is what a datagram has besides bytes of TLS.
+const overhead = wire.SecureOffset + wire.SecureLen + wire.CryptoOverhead + tagLen
 
 // again sends the flight once more.
 func (o *output) again() {
@@ -115,6 +129,9 @@ func (m *Machine) Poll(now time.Time, buf []byte) []byte {
 	}
 	if o.at == 0 && o.offset == 0 {
 		o.due = now.Add(interval(o.sends))
+		if o.sends == 0 {
+			o.credit -= o.size()
+		}
 		o.sends++
 		o.sentAt = now
 	}

@@ -23,6 +23,7 @@ import (
 const (
 	firstInterval     = 250 * time.Millisecond
 	longestInterval   = 2 * time.Second
+	answerInterval    = 100 * time.Millisecond
 	clientTimeout     = 10 * time.Second
 	serverTimeout     = 5 * time.Second
 	maxEarlyDatagrams = 8 // sealed ones kept until there are keys
@@ -241,6 +242,7 @@ func (m *Machine) Release() { m.tls.close() }
 // Handle takes a datagram of the peer and returns Err. It does not keep b.
 func (m *Machine) Handle(now time.Time, b []byte) error {
 	m.advance(now)
+	m.out.credit += 3 * len(b)
 	if len(b) < wire.SecureOffset || !wire.IsControl(b) {
 		m.dropped++
 		return m.err

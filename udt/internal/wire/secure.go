@@ -82,6 +82,12 @@ func IsSecure(b []byte) bool {
 		string(b[SecureOffset:SecureOffset+4]) == secureMagic
 }
 
+// SecureLevel returns the level of b, for which IsSecure is true.
+func SecureLevel(b []byte) uint8 { return b[SecureOffset+5] }
+
+// SecureNonce returns the nonce of b, for which IsSecure is true.
+func SecureNonce(b []byte) []byte { return b[SecureOffset+16 : SecureOffset+24] }
+
 // IsHandshake reports whether b, a datagram, is a handshake in the clear. A
 // protected packet looks like one by chance only, and not often enough to matter:
 // its first word is masked.
