@@ -1,0 +1,113 @@
+package mux
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/udtgo/udtgo/mux/internal/frame"
+	"github.com/udtgo/udtgo/mux/internal/proto"
+	"github.com/udtgo/udtgo/udt"
+)
+
+// prefixSize is the size of the length before a packet in a byte stream.
+const prefixSize = 2
+
+// maxHandled is how many packets are handled at once.
+const maxHandled = 64
+
+// streamCarrier sends packets on a byte stream, each after its length.
+type streamCarrier struct {
+	conn      net.Conn
+	size      int
+	resumable bool
+	closes    bool
+}
+
+func newStreamCarrier(conn net.Conn, frameSize int) *streamCarrier {
+	c := &streamCarrier{conn: conn}
+	c.size = min(frameSize+2*frame.MaxStreamHeader, proto.MaxPacket)
+	switch conn.(type) {
+	case interface{ Mode() udt.Mode }:
+		c.resumable, c.closes = true, true
+	case *net.TCPConn, *net.UnixConn:
+		c.resumable = true
+	}
+	return c
+}
+
+func (c *streamCarrier) packetSize() int    { return c.size }
+func (c *streamCarrier) mayInterrupt() bool { return c.resumable }
+func (c *streamCarrier) endsTogether() bool { return c.closes }
+
+func (c *streamCarrier) fill(b *batch, pack func([]byte) int) {
+	at := 0
+	for at+prefixSize+c.size <= len(b.buf) && at < batchSize {
+		n := pack(b.buf[at+prefixSize : at+prefixSize+c.size])
+		if n == 0 {
+			break
+		}
+		binary.BigEndian.PutUint16(b.buf[at:], uint16(n))
+		at += prefixSize + n
+	}
+	b.left = b.buf[:at]
+}
+
+func (c *streamCarrier) write(b *batch) error {
+	n, err := c.conn.Write(b.left)
+	b.left = b.left[n:]
+	return err
+}
+
+func (c *streamCarrier) writeLast(p []byte) error {
+	b := binary.BigEndian.AppendUint16(make([]byte, 0, prefixSize+len(p)), uint16(len(p)))
+	_, err := c.conn.Write(append(b, p...))
+	return err
+}
+
+func (c *streamCarrier) writeDatagram([]byte, time.Duration) error { return errors.ErrUnsupported }
+
+func (c *streamCarrier) read(handle func([][]byte) error) error {
+	buf := make([]byte, prefixSize+proto.MaxPacket)
+	var packets [maxHandled][]byte
+	have := 0
+	for {
+		n, err := c.conn.Read(buf[have:])
+		have += n
+		rest := buf[:have]
+		for {
+			k := 0
+			for k < maxHandled {
+				p, after, ok := cutPacket(rest)
+				if !ok {
+					break
+				}
+				packets[k], rest = p, after
+				k++
+			}
+			if k == 0 {
+				break
+			}
+			if err := handle(packets[:k]); err != nil {
+				return err
+			}
+		}
+		have = copy(buf, rest)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// cutPacket takes a whole packet off the front of b.
+func cutPacket(b []byte) (p, rest []byte, ok bool) {
+	if len(b) < prefixSize {
+		return nil, b, false
+	}
+	n := prefixSize + int(binary.BigEndian.Uint16(b))
+	if len(b) < n {
+		return nil, b, false
+	}
+	return b[prefixSize:n], b[n:], true
+}

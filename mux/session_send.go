@@ -1,0 +1,84 @@
+package mux
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
+// kickLocked starts a goroutine that writes, if there is something to write and
+// nobody else does. Only a Write writes itself; whatever else needs frames sent must
+// not wait for the carrier.
+func (s *Session) kickLocked() {
+	if s.writing || s.flushing || s.batch == nil && !s.core.Ready() {
+		return
+	}
+	s.flushing = true
+	go s.flush()
+}
+
+// flush writes until there is nothing to write.
+func (s *Session) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.writing && s.core.Err() == nil && (s.batch != nil || s.core.Ready()) {
+		s.sendLocked(nil)
+	}
+	s.flushing = false
+	s.armLocked()
+}
+
+// sendLocked writes one batch, of whichever streams have the turn. The writer is
+// the Write of stream by, or none.
+func (s *Session) sendLocked(by *Stream) {
+	s.writing, s.inline = true, by
+	if s.batch == nil {
+		s.batch = s.fillLocked()
+	}
+	b := s.batch
+	s.wakeLocked()
+	s.mu.Unlock()
+	var err error
+	if !b.empty() {
+		err = s.carrier.write(b)
+	}
+	s.mu.Lock()
+	if s.interrupted {
+		s.interrupted = false
+		_ = s.conn.SetWriteDeadline(s.closeBy)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = nil
+		}
+	}
+	if b.empty() {
+		batches.Put(b)
+		s.batch = nil
+	}
+	s.writing, s.inline = false, nil
+	if err != nil {
+		s.failLocked(err)
+	}
+	if s.core.Err() != nil {
+		s.turn.Broadcast()
+	}
+}
+
+// fillLocked packs what is to be sent next.
+func (s *Session) fillLocked() *batch {
+	b := batches.Get().(*batch)
+	now := time.Now()
+	s.carrier.fill(b, func(p []byte) int { return s.core.Pack(now, p) })
+	return b
+}
+
+// interruptLocked ends the call of the carrier that the Write of st is in, if any;
+// what is left of the batch is for the next writer.
+func (s *Session) interruptLocked(st *Stream) {
+	if s.inline == st && !s.interrupted {
+		s.interrupted = true
+		_ = s.conn.SetWriteDeadline(longAgo)
+	}
+}
