@@ -1,0 +1,131 @@
+package mux_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/udtgo/udtgo/nettest"
+)
+
+// transfer writes b.N blocks from one end to the other.
+func transfer(b *testing.B, m nettest.MakePipe) {
+	c1, c2, stop, err := m()
+	require.NoError(b, err)
+	defer stop()
+	block := make([]byte, 128<<10)
+	b.SetBytes(int64(len(block)))
+	b.ReportAllocs()
+	done := make(chan error, 1)
+	go func() {
+		buf := make([]byte, 256<<10)
+		for left := b.N * len(block); left > 0; {
+			n, err := c2.Read(buf)
+			if err != nil {
+				done <- err
+				return
+			}
+			left -= n
+		}
+		done <- nil
+	}()
+	b.ResetTimer()
+	for range b.N {
+		_, err := c1.Write(block)
+		require.NoError(b, err)
+	}
+	require.NoError(b, <-done)
+	b.StopTimer()
+}
+
+func BenchmarkTransfer(b *testing.B) {
+	stream := nettest.StreamPipe(nil)
+	for _, bb := range []struct {
+		name string
+		make nettest.MakePipe
+	}{
+		{"bare UDT", stream},
+		{"mux over messages", nettest.MuxPipe(nettest.StreamPipe(messages), nil)},
+		{"mux over stream", nettest.MuxPipe(stream, nil)},
+		{"yamux over stream", nettest.YamuxPipe(stream)},
+		{"bare TCP", nettest.TCPPipe},
+		{"mux over TCP", nettest.MuxPipe(nettest.TCPPipe, nil)},
+		{"yamux over TCP", nettest.YamuxPipe(nettest.TCPPipe)},
+	} {
+		b.Run(bb.name, func(b *testing.B) { transfer(b, bb.make) })
+	}
+}
+
+func BenchmarkPingPong(b *testing.B) {
+	for _, bb := range []struct {
+		name string
+		make nettest.MakePipe
+	}{
+		{"bare UDT", nettest.StreamPipe(nil)},
+		{"mux over messages", nettest.MuxPipe(nettest.StreamPipe(messages), nil)},
+		{"mux over stream", nettest.MuxPipe(nettest.StreamPipe(nil), nil)},
+		{"yamux over stream", nettest.YamuxPipe(nettest.StreamPipe(nil))},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			c1, c2, stop, err := bb.make()
+			require.NoError(b, err)
+			defer stop()
+			go echo(c2)
+			buf := make([]byte, 100)
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := c1.Write(buf)
+				require.NoError(b, err)
+				_, err = io.ReadFull(c1, buf)
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+func echo(c net.Conn) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err = c.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// The cost of opening a stream, a byte each way, and closing it.
+func BenchmarkOpenClose(b *testing.B) {
+	client, server := sessions(b, nettest.StreamPipe(messages), nil)
+	go func() {
+		for {
+			st, err := server.AcceptStream(context.Background())
+			if err != nil {
+				return
+			}
+			go func() {
+				defer st.Close()
+				var one [1]byte
+				if _, err := st.Read(one[:]); err == nil {
+					_, _ = st.Write(one[:])
+				}
+			}()
+		}
+	}()
+	b.ReportAllocs()
+	for b.Loop() {
+		st, err := client.OpenStream(b.Context())
+		require.NoError(b, err)
+		var one [1]byte
+		_, err = st.Write(one[:])
+		require.NoError(b, err)
+		_, err = io.ReadFull(st, one[:])
+		require.NoError(b, err)
+		require.NoError(b, st.Close())
+	}
+}
