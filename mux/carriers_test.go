@@ -28,6 +28,25 @@ func memoryPipe() (c1, c2 net.Conn, stop func(), err error) {
 	}, nil
 }
 
+// messenger has only the methods that a connection of messages needs.
+type messenger interface {
+	net.Conn
+	Mode() udt.Mode
+	ReadMessage(b []byte) (int, error)
+	WriteMessage(b []byte, opts udt.MessageOptions) error
+}
+
+// wrapped hides all other methods of connections.
+func wrapped(m nettest.MakePipe) nettest.MakePipe {
+	return func() (c1, c2 net.Conn, stop func(), err error) {
+		if c1, c2, stop, err = m(); err != nil {
+			return nil, nil, nil, err
+		}
+		type plain struct{ messenger }
+		return plain{c1.(messenger)}, plain{c2.(messenger)}, stop, nil
+	}
+}
+
 // carriers are what sessions run over in real time.
 var carriers = []struct {
 	name string
@@ -36,6 +55,7 @@ var carriers = []struct {
 	{"messages", nettest.StreamPipe(messages)},
 	{"messages, accepted first", nettest.SwapPipe(nettest.StreamPipe(messages))},
 	{"messages with loss", nettest.RelayPipe(messages, lossy, lossy, 1)},
+	{"wrapped messages", wrapped(nettest.StreamPipe(messages))},
 	{"stream", nettest.StreamPipe(nil)},
 	{"stream with loss", nettest.RelayPipe(nil, lossy, lossy, 1)},
 	{"TLS over UDT", nettest.TLSPipe(nettest.StreamPipe(nil))},

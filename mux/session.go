@@ -22,6 +22,7 @@ type Session struct {
 	done     chan struct{} // closed when the session ends
 	finished chan struct{} // closed when the connection is closed
 	readDone chan struct{} // closed when the reader goroutine ends
+	pack     func([]byte) int
 
 	// mu guards what follows. It is not held across waits and calls of the carrier.
 	mu   sync.Mutex
@@ -33,6 +34,7 @@ type Session struct {
 	writing     bool
 	turn        sync.Cond // the end of the session waits for the role
 	batch       *batch    // belongs to the writer; not nil if something is left in it
+	packAt      time.Time // for pack
 	flushing    bool      // a goroutine that writes runs, or is about to
 	inline      *Stream   // the stream whose Write is the writer, if it is one
 	interrupted bool      // its call of the carrier was ended by a deadline
@@ -69,6 +71,7 @@ func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
 	for _, cond := range []*sync.Cond{&s.acceptable, &s.openable, &s.ponged, &s.datagrams, &s.turn} {
 		cond.L = &s.mu
 	}
+	s.pack = func(p []byte) int { return s.core.Pack(s.packAt, p) }
 	_, c.Messages = s.carrier.(*messageCarrier)
 	c.NewStream = s.newStream
 	s.mu.Lock()

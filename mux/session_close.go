@@ -71,6 +71,9 @@ func (s *Session) endedLocked(err error) {
 // finish sends what is left when the session has ended, and closes the connection.
 func (s *Session) finish() {
 	defer close(s.finished)
+	// Connections need not heed the deadline that was set.
+	guard := time.AfterFunc(closeWait+drainWait, func() { _ = s.conn.Close() })
+	defer guard.Stop()
 	s.mu.Lock()
 	for s.writing {
 		s.turn.Wait()

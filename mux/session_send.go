@@ -69,8 +69,8 @@ func (s *Session) sendLocked(by *Stream) {
 // fillLocked packs what is to be sent next.
 func (s *Session) fillLocked() *batch {
 	b := batches.Get().(*batch)
-	now := time.Now()
-	s.carrier.fill(b, func(p []byte) int { return s.core.Pack(now, p) })
+	s.packAt = time.Now()
+	s.carrier.fill(b, s.pack)
 	return b
 }
 

@@ -100,7 +100,7 @@ func (st *Stream) CloseWrite() error {
 }
 
 // CloseRead asks the peer to stop sending; unread data is discarded. The peer's
-// Write fails with a *StreamError of code 0.
+// Write fails with a *StreamError of code 0, and our Reads with net.ErrClosed.
 func (st *Stream) CloseRead() error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()

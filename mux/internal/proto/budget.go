@@ -51,9 +51,9 @@ type budgets struct {
 	empty  budget // frames without effect
 }
 
-func newBudgets() budgets {
+func newBudgets(streams int64) budgets {
 	return budgets{
-		churn:  newBudget(200, 400),
+		churn:  newBudget(200, float64(max(400, streams))), // all at once may be reset
 		pings:  newBudget(10, 200),
 		limits: newBudget(100, 1000),
 		empty:  newBudget(100, 400),

@@ -100,7 +100,7 @@ func New(cfg Config, now time.Time) *Session {
 		toSend:    sendHello,
 		sendLimit: EarlySessionWindow,
 		recvLimit: cfg.SessionWindow,
-		budgets:   newBudgets(),
+		budgets:   newBudgets(cfg.Streams[Bidi] + cfg.Streams[Uni]),
 		ping:      newPinger(),
 	}
 	s.peer.StreamWindow = EarlyStreamWindow
