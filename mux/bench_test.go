@@ -1,14 +1,15 @@
 package mux_test
 
 import (
-	"context"
 	"io"
 	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/mux"
 	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/udt"
 )
 
 // transfer writes b.N blocks from one end to the other.
@@ -59,6 +60,43 @@ func BenchmarkTransfer(b *testing.B) {
 	}
 }
 
+// BenchmarkBareMessages is what a session over messages is measured against.
+func BenchmarkBareMessages(b *testing.B) {
+	c1, c2, stop, err := nettest.StreamPipe(messages)()
+	require.NoError(b, err)
+	defer stop()
+	from, to := c1.(*udt.Conn), c2.(*udt.Conn)
+	batch := make([][]byte, 44)
+	for i := range batch {
+		batch[i] = make([]byte, from.PacketPayload())
+	}
+	b.SetBytes(int64(len(batch) * from.PacketPayload()))
+	b.ReportAllocs()
+	done := make(chan error, 1)
+	go func() {
+		var got [64]udt.Message
+		for left := b.N * len(batch); left > 0; {
+			n, err := to.ReadMessages(got[:])
+			if err != nil {
+				done <- err
+				return
+			}
+			for i := range got[:n] {
+				got[i].Release()
+			}
+			left -= n
+		}
+		done <- nil
+	}()
+	b.ResetTimer()
+	for range b.N {
+		_, err := from.WriteMessages(batch, udt.MessageOptions{})
+		require.NoError(b, err)
+	}
+	require.NoError(b, <-done)
+	b.StopTimer()
+}
+
 func BenchmarkPingPong(b *testing.B) {
 	for _, bb := range []struct {
 		name string
@@ -101,31 +139,59 @@ func echo(c net.Conn) {
 
 // The cost of opening a stream, a byte each way, and closing it.
 func BenchmarkOpenClose(b *testing.B) {
-	client, server := sessions(b, nettest.StreamPipe(messages), nil)
-	go func() {
-		for {
-			st, err := server.AcceptStream(context.Background())
-			if err != nil {
-				return
-			}
-			go func() {
-				defer st.Close()
+	for _, bb := range []struct {
+		name           string
+		carrier        nettest.MakePipe
+		client, server func(net.Conn) (mux.Muxer, error)
+	}{
+		{"mux over messages", nettest.StreamPipe(messages), muxClient, muxServer},
+		{"mux over stream", nettest.StreamPipe(nil), muxClient, muxServer},
+		{"yamux over stream", nettest.StreamPipe(nil), yamuxClient, yamuxServer},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			c1, c2, stop, err := bb.carrier()
+			require.NoError(b, err)
+			client, err := bb.client(c1)
+			require.NoError(b, err)
+			server, err := bb.server(c2)
+			require.NoError(b, err)
+			go answer(server)
+			b.ReportAllocs()
+			for b.Loop() {
+				st, err := client.Open()
+				require.NoError(b, err)
 				var one [1]byte
-				if _, err := st.Read(one[:]); err == nil {
-					_, _ = st.Write(one[:])
-				}
-			}()
+				_, err = st.Write(one[:])
+				require.NoError(b, err)
+				_, err = io.ReadFull(st, one[:])
+				require.NoError(b, err)
+				require.NoError(b, st.Close())
+			}
+			stop()
+			_ = client.Close()
+			_ = server.Close()
+		})
+	}
+}
+
+func muxClient(c net.Conn) (mux.Muxer, error)   { return mux.Client(c, nil) }
+func muxServer(c net.Conn) (mux.Muxer, error)   { return mux.Server(c, nil) }
+func yamuxClient(c net.Conn) (mux.Muxer, error) { return mux.YamuxClient(c, nil) }
+func yamuxServer(c net.Conn) (mux.Muxer, error) { return mux.YamuxServer(c, nil) }
+
+// answer sends a byte back on every stream.
+func answer(server mux.Muxer) {
+	for {
+		st, err := server.Accept()
+		if err != nil {
+			return
 		}
-	}()
-	b.ReportAllocs()
-	for b.Loop() {
-		st, err := client.OpenStream(b.Context())
-		require.NoError(b, err)
-		var one [1]byte
-		_, err = st.Write(one[:])
-		require.NoError(b, err)
-		_, err = io.ReadFull(st, one[:])
-		require.NoError(b, err)
-		require.NoError(b, st.Close())
+		go func() {
+			defer st.Close()
+			var one [1]byte
+			if _, err := st.Read(one[:]); err == nil {
+				_, _ = st.Write(one[:])
+			}
+		}()
 	}
 }

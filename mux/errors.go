@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,10 +14,10 @@ import (
 // Codes from 2^32 on, in a StreamError or a SessionError, are this package's own;
 // smaller ones are the application's.
 const (
-	CodeProtocolError = proto.CodeProtocol    // the peer broke the protocol
-	CodeFlowControl   = proto.CodeFlowControl // the peer sent more than it was allowed to
-	CodeFlood         = proto.CodeFlood       // the peer made work without purpose
-	CodeRefused       = proto.CodeRefused     // the peer did not want the stream, and has not looked at it
+	CodeProtocolError uint64 = proto.CodeProtocol    // the peer broke the protocol
+	CodeFlowControl   uint64 = proto.CodeFlowControl // the peer sent more than it was allowed to
+	CodeFlood         uint64 = proto.CodeFlood       // the peer made work without purpose
+	CodeRefused       uint64 = proto.CodeRefused     // the peer did not want the stream, and has not looked at it
 )
 
 // Causes of errors.
@@ -126,7 +125,3 @@ func (s *Session) opError(op string, err error) error {
 
 // errTimeout is what calls return whose deadline has passed.
 var errTimeout = os.ErrDeadlineExceeded
-
-// contextError is the error of a context as a cause: a passed deadline is a
-// time-out for net.Error too.
-func contextError(ctx context.Context) error { return ctx.Err() }

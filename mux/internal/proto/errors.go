@@ -7,10 +7,10 @@ import (
 
 // Codes from 2^32 on are the protocol's own; smaller ones are the application's.
 const (
-	CodeProtocol    = 1<<32 + iota // the peer broke the protocol
-	CodeFlowControl                // the peer sent more than it was allowed to
-	CodeFlood                      // the peer makes work without purpose
-	CodeRefused                    // a stream that was not wanted
+	CodeProtocol    uint64 = 1<<32 + iota // the peer broke the protocol
+	CodeFlowControl                       // the peer sent more than it was allowed to
+	CodeFlood                             // the peer makes work without purpose
+	CodeRefused                           // a stream that was not wanted
 )
 
 // A StreamError is the end of a stream's direction by reset.

@@ -161,9 +161,6 @@ func (st *Stream) Read(now time.Time, b []byte) (int, error) {
 	return 0, st.s.err
 }
 
-// Buffered returns how many bytes Read can return.
-func (st *Stream) Buffered() int { return int(st.recv.buf.ready - st.recv.buf.start) }
-
 // CloseWrite ends the direction to the peer after what was packed.
 func (st *Stream) CloseWrite() error {
 	w := &st.send
