@@ -282,5 +282,7 @@ func TestIdleStreamMemory(t *testing.T) {
 	}
 	after := measure()
 	runtime.KeepAlive(hold)
-	require.Less(t, (float64(after)-float64(before))/(2*streams), 2048.0, "bytes per stream and side")
+	each := (float64(after) - float64(before)) / (2 * streams)
+	t.Logf("%.0f bytes per stream and side", each)
+	require.Less(t, each, 2048.0)
 }
