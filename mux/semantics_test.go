@@ -210,11 +210,13 @@ func TestSemantics(t *testing.T) {
 	for _, c := range carriers {
 		for _, row := range semantics {
 			t.Run(c.name+"/"+row.name, func(t *testing.T) {
+				t.Parallel() // those over lossy paths mostly wait
 				client, server := sessions(t, c.make, nil)
 				opened, accepted := pairOf(t, client, server)
 				row.run(t, opened, accepted)
 			})
 			t.Run(c.name+"/accepted/"+row.name, func(t *testing.T) {
+				t.Parallel()
 				client, server := sessions(t, c.make, nil)
 				opened, accepted := pairOf(t, client, server)
 				row.run(t, accepted, opened)
