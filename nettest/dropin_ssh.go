@@ -1,6 +1,7 @@
 package nettest
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -72,11 +73,18 @@ func runSSH(c net.Conn, addr string, config *ssh.ClientConfig, input []byte) ([]
 	if err != nil {
 		return nil, err
 	}
+	var output bytes.Buffer
+	session.Stdout = &output
+	// Not before the server has answered: it ends the session with the input.
+	if err := session.Start("cat"); err != nil {
+		return nil, err
+	}
 	go func() {
 		_, _ = stdin.Write(input)
 		_ = stdin.Close()
 	}()
-	return session.Output("cat")
+	err = session.Wait()
+	return output.Bytes(), err
 }
 
 // serveSSH serves one connection until the client ends it.

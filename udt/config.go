@@ -106,8 +106,9 @@ type Config struct {
 	// Further ones are refused.
 	Backlog int
 
-	// CongestionControl makes the controller of one connection. If nil, UDT's
-	// own rate control is used: see NewNative.
+	// CongestionControl makes the controller of one connection: NewFathom, the
+	// default, NewBBR, NewCubic, NewCTCP, NewLEDBAT, UDT's own NewNative, or one
+	// of your own.
 	CongestionControl func() CongestionControl
 
 	// AcceptPeer, if not nil, is consulted before a listener accepts a

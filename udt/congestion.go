@@ -114,7 +114,7 @@ type LossSample struct {
 
 // NewNative returns UDT's own rate control with the formulas of the C++
 // library: additive increase by the estimated spare capacity, decrease by a
-// ninth. It is the default. Two evident defects of the library are left out: a
+// ninth. Choose it for libudt's behaviour. Two evident defects of the library are left out: a
 // loss before the peer has reported any rate does not throttle to 16 packets
 // per second, and an inverted formula at the end of slow start is put right.
 func NewNative() CongestionControl { return builtin{cc.NewNative(rand.Float64)} }
@@ -139,7 +139,7 @@ func (b builtin) OnTimeout(now time.Time, s *CongestionState) {
 // controller returns a new controller in the type of the protocol machine.
 func (c *Config) controller() cc.Controller {
 	if c.CongestionControl == nil {
-		return cc.NewNative(rand.Float64)
+		return cc.NewFathom(rand.Float64)
 	}
 	u := c.CongestionControl()
 	if b, ok := u.(builtin); ok {

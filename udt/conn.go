@@ -43,11 +43,12 @@ type Conn struct {
 	core *proto.Conn
 
 	// Roles: whoever sets one owns the matching part until it clears it.
-	reading bool // in-order bytes not yet consumed
-	writing bool // uncommitted slots
-	sending bool // headers of committed slots, socket writes
-	looping bool // a loop goroutine runs, or is about to
-	copying bool // the reader copies out of buffers
+	reading bool   // in-order bytes not yet consumed
+	writing bool   // uncommitted slots
+	sending bool   // headers of committed slots, socket writes
+	looping bool   // a loop goroutine runs, or is about to
+	run     func() // loop, once it was needed
+	copying bool   // the reader copies out of buffers
 
 	rdata, rturn  sync.Cond  // the reader waits for data; others for its role
 	wspace, wturn sync.Cond  // the writer waits for room; others for its role
@@ -55,12 +56,15 @@ type Conn struct {
 	rwait, wwait  bool       // somebody waits on rdata, wspace
 	leads         *sync.Cond // what a call waits for that reads the socket, nil if none
 	answering     bool       // something was read since the last Write
+	commits       int        // counts what writers have added
+	woken         int        // how often the reader of the socket has woken a Read
 	handling      bool       // the reader of the socket applies packets
 	wneed         int        // message mode: room the writer waits for
 	waiters       int        // on changed
 	rdead, wdead  deadline
 	timer         *time.Timer
 	timerAt       time.Time     // when timer fires, zero if it is not armed
+	polled        time.Time     // when the core was polled last
 	pausedTill    time.Time     // the system had no buffers: send nothing before
 	closed        bool          // by Close or Abort
 	readClosed    bool          // by CloseRead
@@ -214,7 +218,9 @@ func (c *Conn) waitLocked() {
 // awaitCopyLocked waits until the reader has copied, which never blocks.
 func (c *Conn) awaitCopyLocked() {
 	for c.copying {
+		c.waiters++
 		c.changed.Wait()
+		c.waiters--
 	}
 }
 

@@ -54,7 +54,7 @@ func (c *Conn) copyOutLocked(b []byte, pieces [][]byte) int {
 	}
 	c.mu.Lock()
 	c.copying = false
-	if c.closed || c.readClosed {
+	if c.waiters > 0 {
 		c.wakeLocked(&c.changed)
 	}
 	return n

@@ -15,6 +15,9 @@ import (
 // loopBatches is after how many batches a loop gives other goroutines a turn.
 const loopBatches = 16
 
+// gatherLooks bounds how often a loop looks whether a writer has added more.
+const gatherLooks = 16
+
 // noBufferPause is how long a connection waits after the system had no buffers.
 const noBufferPause = time.Millisecond
 
@@ -43,6 +46,7 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 	b := batches.Get().(*proto.Batch)
 	for {
 		now := time.Now()
+		c.polled = now
 		if now.Before(c.pausedTill) {
 			c.sending = false
 			c.armLocked(c.pausedTill)
@@ -87,6 +91,7 @@ func (c *Conn) sendFailedLocked(now time.Time, err error) bool {
 		c.pausedTill = now.Add(noBufferPause)
 		return true
 	case errors.Is(err, net.ErrClosed):
+		c.awaitCopyLocked()
 		c.core.Abort(now, wire.ReasonEndpoint)
 		c.core.Fail(net.ErrClosed)
 		return false
@@ -100,7 +105,10 @@ func (c *Conn) kickLocked() {
 		return
 	}
 	c.looping = true
-	go c.loop()
+	if c.run == nil {
+		c.run = c.loop // once: a method value is an allocation
+	}
+	go c.run()
 }
 
 // loop sends until the core has nothing more that is due, or somebody else sends,
@@ -110,6 +118,7 @@ func (c *Conn) loop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for !c.sending {
+		c.gatherLocked()
 		c.transmitLocked(loopBatches, true)
 		if now := time.Now(); c.sending || now.Before(c.pausedTill) || !c.core.Due(now) {
 			break
@@ -120,6 +129,22 @@ func (c *Conn) loop() {
 	}
 	c.looping = false
 	c.freeLocked()
+}
+
+// gatherLocked lets a writer of small pieces get ahead while it keeps adding to
+// what is less than half a batch: a system call for every few packets costs more
+// than looking again.
+func (c *Conn) gatherLocked() {
+	seen := c.commits - 1
+	for range gatherLooks {
+		if seen == c.commits || c.sending || !c.core.Few() {
+			return
+		}
+		seen = c.commits
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
 }
 
 // armLocked makes the timer fire at t, or leaves it if it fires before.
@@ -170,15 +195,18 @@ func (c *Conn) dueLocked(now time.Time) {
 
 // handle applies datagrams that have been read from the socket, wakes whom they
 // concern, and sends what they make due: one batch, without waiting. Share is the
-// connection's part of the socket's buffer. It reports whether a call that waited
-// for data got some.
-func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref, share int) (woke bool) {
+// connection's part of the socket's buffer. It reports how often a call that waited
+// for data has got some, zero if none did now.
+func (c *Conn) handle(now time.Time, b []byte, segment int, owner proto.Ref, share int) (woke int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handling = true
 	c.core.SetSocketBuffer(share)
 	c.core.Handle(now, b, segment, owner)
-	woke = c.rwait && c.core.Readable()
+	if c.rwait && c.core.Readable() {
+		c.woken++
+		woke = c.woken
+	}
 	c.noteLocked()
 	c.transmitLocked(1, false)
 	c.handling = false

@@ -77,7 +77,10 @@ func (c *Conn) writeSomeLocked(b []byte) (int, error) {
 		c.mu.Unlock()
 		n := r.Copy(0, b)
 		c.mu.Lock()
-		now := time.Now()
+		now := c.polled
+		if !c.looping && !c.sending {
+			now = time.Now() // otherwise whoever sends knows what time it is
+		}
 		c.core.Commit(now, &r, n)
 		c.committedLocked(now)
 		return n, nil
@@ -87,11 +90,12 @@ func (c *Conn) writeSomeLocked(b []byte) (int, error) {
 // committedLocked sends what was committed: from this goroutine if nothing is
 // under way or a full batch is ready, so that no other has to be woken.
 func (c *Conn) committedLocked(now time.Time) {
-	if c.sending {
-		return // its holder finds what was added
-	}
+	c.commits++
 	answer := c.answering
 	c.answering = false
+	if c.sending || c.looping {
+		return // whoever sends finds what was added
+	}
 	if c.core.Inline(now, answer) {
 		c.transmitLocked(1, false)
 		return

@@ -15,6 +15,7 @@ const (
 	concludedLife = 130 * time.Second // longer than a cookie is valid: no late conclusion comes to life
 	maxGraves     = 16384
 	graveInterval = 100 * time.Millisecond
+	maxRefusals   = 64
 )
 
 // acceptKey is the conclusion that made a connection: the same one again is not
@@ -37,6 +38,12 @@ type grave struct {
 	answered time.Time // when the peer was told last
 }
 
+// refusal is a conclusion that was refused, and until when a copy of it may come.
+type refusal struct {
+	conclude acceptKey
+	till     time.Time
+}
+
 // demux finds the connection that a packet is for. It has a lock of its own,
 // taken once per run of packets and held for look-ups only, after any other lock.
 type demux struct {
@@ -46,7 +53,9 @@ type demux struct {
 	meeting  map[netip.AddrPort]*Conn // rendezvous, by the other side's address
 	graves   map[uint32]*grave
 	dead     map[acceptKey]*grave
-	order    []*grave      // by age
+	order    []*grave // by age
+	refused  [maxRefusals]refusal
+	refusals int           // ever
 	openTill time.Time     // a peer that may not know of an end speaks until then
 	empty    chan struct{} // closed when conns becomes empty; nil if nobody waits
 }
@@ -121,6 +130,28 @@ func (d *demux) concluded(k acceptKey, now time.Time) (c *Conn, over bool) {
 	defer d.mu.Unlock()
 	d.decayLocked(now)
 	return d.accepted[k], d.dead[k] != nil
+}
+
+// refuse remembers that a conclusion was refused. Its client has given up, so a
+// copy that comes when there is room must not become a connection without peer.
+func (d *demux) refuse(k acceptKey, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refused[d.refusals%maxRefusals] = refusal{k, now.Add(concludedLife)}
+	d.refusals++
+}
+
+// wasRefused reports whether a conclusion, or one that it is a copy of, is known
+// to have been refused. The oldest of many refusals are forgotten.
+func (d *demux) wasRefused(k acceptKey, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.refused[:min(d.refusals, maxRefusals)] {
+		if r := &d.refused[i]; r.conclude == k && now.Before(r.till) {
+			return true
+		}
+	}
+	return false
 }
 
 // at returns the connections to addr.

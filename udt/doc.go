@@ -63,8 +63,22 @@
 //
 // # Congestion control
 //
-// The default is UDT's own rate control, NewNative. Config.CongestionControl takes
-// any other; a controller of the caller's own has the same powers as ours.
+// Config.CongestionControl chooses the controller; one of the caller's own has the
+// same powers as ours. The default is Fathom (NewFathom), which models the path and
+// tells losses beside a queue from those that the path has anyway: neither UDT's own
+// rate control nor BBR as drafted fills a long path that loses one packet in a
+// hundred. NewNative is UDT's own, for libudt's behaviour; NewBBR, NewCubic and
+// NewCTCP are what others run; NewLEDBAT yields to everybody. All of them work
+// towards the C++ library as well, from what its acknowledgements and loss reports
+// carry.
+//
+// # Buffers
+//
+// Buffers start at 1 MiB and grow with rate and round trip, up to Config.SendBuffer
+// and Config.RecvBuffer and within the endpoint's Endpoint.SetMemoryLimit. Repairs
+// take round trips, so that a path wants four times the product of its rate and its
+// round trip: the default caps, 48 MiB, serve 1 Gbit/s at 100 ms. 10 Gbit/s at
+// 100 ms want caps of 500 MB on both sides, and nothing else.
 //
 // # Extensions
 //

@@ -37,6 +37,7 @@ type Endpoint struct {
 	foreign atomic.Pointer[func(b []byte, from netip.AddrPort)]
 	done    chan struct{} // closed when the socket is no longer read
 	retired atomic.Bool   // a connection has ended: closeIfIdle is due
+	calls   atomic.Bool   // the reader calls functions of the user
 	counts  endpointCounts
 
 	// mu guards what follows; it may be taken before Conn.mu, never after.
@@ -54,9 +55,10 @@ type endpointCounts struct {
 	unknown, malformed, foreign, refused, wrongSource atomic.Uint64
 }
 
-// NewEndpoint makes an endpoint of pc, which it takes over and closes. If pc is a
-// *net.UDPConn, the endpoint uses the system's batching and offload; any other
-// net.PacketConn is used through its interface and must have UDP addresses.
+// NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
+// more. If pc is a *net.UDPConn, the endpoint uses the system's batching and offload;
+// any other net.PacketConn is used through its interface, must have UDP addresses,
+// and is closed with the endpoint. On Linux an endpoint holds two file descriptors.
 func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
 	if pc == nil {
 		return nil, opError("listen", nil, nil, configError("no PacketConn"))
@@ -111,6 +113,7 @@ func (e *Endpoint) OnForeignPacket(f func(b []byte, from netip.AddrPort)) {
 		e.foreign.Store(nil)
 		return
 	}
+	e.calls.Store(true)
 	e.foreign.Store(&f)
 }
 
@@ -154,8 +157,8 @@ func (e *Endpoint) Stats() EndpointStats {
 }
 
 // dispatch cuts what was read into runs of packets for the same connection. It
-// reports whether a call that waited for data got some.
-func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) (woke bool) {
+// reports what deliver did for the last of them.
+func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) (woke int) {
 	b := blk.buf[:r.N]
 	segment := max(r.Segment, 1)
 	for len(b) > 0 {
@@ -182,15 +185,15 @@ func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) (woke b
 const holdBytes = 32 << 10
 
 // deliver hands a run of packets to the connection they are for, and reports
-// whether a call that waited for data got some.
-func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id uint32, r udpio.Received) (woke bool) {
+// how often a call that waited for its data has got some, zero if none did now.
+func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id uint32, r udpio.Received) (woke int) {
 	if id == 0 {
 		for len(b) > 0 {
 			p := b[:min(segment, len(b))]
 			b = b[len(p):]
 			e.handleUnaddressed(now, p, r)
 		}
-		return false
+		return 0
 	}
 	c, buried := e.demux.lookup(id, r.From)
 	switch {
@@ -211,7 +214,7 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 			e.handleForeign(p, r.From)
 		}
 	}
-	return false
+	return 0
 }
 
 // handleForeign takes a datagram that belongs to no connection.
@@ -339,6 +342,7 @@ func (e *Endpoint) Close() error {
 func (c *Conn) endpointClosed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.awaitCopyLocked()
 	c.core.Abort(time.Now(), wire.ReasonEndpoint)
 	c.transmitLocked(1, false)
 	c.core.Fail(net.ErrClosed)

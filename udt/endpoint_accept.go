@@ -114,6 +114,9 @@ func (e *Endpoint) accept(now time.Time, l *Listener, head wire.Control, body *w
 	switch {
 	case body.Version != wire.Version, body.Type != l.socketType(),
 		body.MSS < proto.MinMSS, int32(body.FlowWindow) < 1, body.Number&^wire.NumberMask != 0:
+	case e.demux.wasRefused(key, now):
+		e.refuse(l, head, body, r)
+		return
 	case !l.reserve():
 	case l.config.AcceptPeer != nil && l.config.AcceptPeer(info) != nil:
 		l.unreserve()
@@ -122,6 +125,7 @@ func (e *Endpoint) accept(now time.Time, l *Listener, head wire.Control, body *w
 		return
 	}
 	e.log("connection refused", r.From)
+	e.demux.refuse(key, now)
 	e.refuse(l, head, body, r)
 }
 

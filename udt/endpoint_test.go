@@ -483,6 +483,27 @@ func TestBacklog(t *testing.T) {
 	})
 }
 
+// A copy of a conclusion that was refused, arriving when there is room again, is
+// refused too: its client has given up, and would take a place without ever using it.
+func TestLateCopiesOfRefusedConclusionsAreRefused(t *testing.T) {
+	inLab(t, wan, func(l *lab) {
+		listener := l.listen(addrB, &udt.Config{Backlog: 1})
+		l.endpoint(addrA).Dial(context.Background(), addrB, nil)
+		client := l.raw(addrC, addrB)
+		conclusion := client.request(7)
+		answer, ok := client.handshake(conclusion)
+		require.True(l, ok)
+		require.Equal(l, wire.RequestRefused, answer.Request)
+
+		_, err := listener.Accept()
+		require.NoError(l, err)
+		answer, ok = client.handshake(conclusion)
+		require.True(l, ok)
+		require.Equal(l, wire.RequestRefused, answer.Request)
+		require.Equal(l, 1, listener.Endpoint().Stats().Connections)
+	})
+}
+
 // AcceptPeer sees what the peer asks for and decides; whom it refuses leaves
 // nothing and takes no place in the backlog.
 func TestAcceptPeer(t *testing.T) {

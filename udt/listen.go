@@ -115,6 +115,9 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 		return nil, opError("listen", nil, e.LocalAddr(), syscall.EADDRINUSE)
 	}
 	e.listener = l
+	if config.AcceptPeer != nil {
+		e.calls.Store(true)
+	}
 	return l, nil
 }
 

@@ -11,6 +11,10 @@ import (
 // to two of it pass.
 const takeover = time.Millisecond
 
+// lendAfter is how often a call must have waited for data on a connection before
+// the next one may read the socket itself: a short one is over before that pays.
+const lendAfter = 3
+
 // A readerTurn is the right to read an endpoint's socket. Usually a goroutine
 // has it, which hands out what arrives. But where a call waits for data of the
 // endpoint's only connection, that call had better read the socket itself: waking
@@ -18,6 +22,9 @@ const takeover = time.Millisecond
 // needs, and in bulk what one core has received another has to fetch. So the
 // goroutine ends when it has delivered something to such a call, whose next wait
 // takes the turn. If there is none in time, a goroutine takes over again.
+//
+// Functions of the user, which may take locks that he holds across such a call, keep
+// the goroutine.
 //
 // The turn is free only while the timer is armed, or before the first call.
 type readerTurn struct {
@@ -47,7 +54,7 @@ func (e *Endpoint) startReader() {
 func (t *readerTurn) take(c *Conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.taken || t.ended || !t.able {
+	if t.taken || t.ended || !t.able || t.e.calls.Load() {
 		return false
 	}
 	t.taken, t.leader, t.used = true, c, true
@@ -153,7 +160,7 @@ func (e *Endpoint) read() {
 		if !ok {
 			return
 		}
-		if woke && e.turn.able && e.demux.len() == 1 {
+		if woke >= lendAfter && e.turn.able && !e.calls.Load() && e.demux.len() == 1 {
 			e.turn.pass()
 			return
 		}
@@ -161,8 +168,9 @@ func (e *Endpoint) read() {
 }
 
 // receive reads the socket once. It reports whether a call that waited for data
-// got some. If not ok the socket is closed and the turn given up.
-func (e *Endpoint) receive(b *block) (woke, ok bool) {
+// got some: how often this has happened on that connection. If not ok the socket is
+// closed and the turn given up.
+func (e *Endpoint) receive(b *block) (woke int, ok bool) {
 	r, err := e.sock.Recv(b.buf[:])
 	if err == nil {
 		woke = e.dispatch(time.Now(), b, r)
@@ -173,14 +181,14 @@ func (e *Endpoint) receive(b *block) (woke, ok bool) {
 	}
 	if refused, ok := err.(*udpio.RefusedError); ok {
 		e.handleRefused(refused)
-		return false, true
+		return 0, true
 	}
 	if err == udpio.ErrInterrupted {
-		return false, true
+		return 0, true
 	}
 	e.turn.end()
 	e.Close()
-	return false, false
+	return 0, false
 }
 
 // waitOnLocked waits on cond, one of c's, until it is broadcast; or, if nobody reads
@@ -201,13 +209,22 @@ func (c *Conn) waitOnLocked(cond *sync.Cond) {
 	// There will be another wait soon, but not on a connection that is over; and
 	// a listener waits for the next one.
 	over := c.conclude.id != 0 && (c.closed || c.core.ReadErr() != nil)
+	others := c.waiters + c.readersLocked() - 1 // this call is one of them
 	switch {
 	case !ok:
-	case !over && e.demux.len() <= 1:
+	case !over && others <= 0 && e.demux.len() <= 1:
 		e.turn.pass()
 	default:
 		e.turn.handOver()
 	}
+}
+
+// readersLocked is how many calls wait for data: at most one does.
+func (c *Conn) readersLocked() int {
+	if c.rwait {
+		return 1
+	}
+	return 0
 }
 
 // wakeLocked wakes those who wait on cond, one of c's. A call that reads the

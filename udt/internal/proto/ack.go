@@ -15,7 +15,9 @@ const (
 	maxAckDelay   = 10 * time.Millisecond
 	minAckDelay   = time.Millisecond
 	minAckEvery   = 2
+	youngPackets  = 8 // a connection that has received no more may end after one exchange
 	maxAckEvery   = 64
+	fastAckEvery  = 256 // where the round trip is under a millisecond: each ACK wakes the peer
 )
 
 // sentAck is a numbered ACK that may be confirmed by an ACK2.
@@ -63,7 +65,11 @@ func (c *Conn) ackPoint() int64 { return min(c.recv.next, c.edge()) }
 func (c *Conn) ackEvery() int {
 	rate, _ := c.recv.rate.estimates(c.now)
 	perRTT := int(float64(rate) * c.rtt.rtt().Seconds())
-	return min(max(perRTT/4, minAckEvery), maxAckEvery)
+	most := maxAckEvery
+	if c.rtt.min() != 0 && c.rtt.min() < time.Millisecond {
+		most = fastAckEvery
+	}
+	return min(max(perRTT/4, minAckEvery), most)
 }
 
 // ackData decides what a batch of data makes due.
@@ -72,7 +78,7 @@ func (c *Conn) ackData(now time.Duration, b batchState) {
 	a.packets += b.packets
 	a.bytes += b.bytes
 	if c.extended {
-		if b.gap || b.duplicate || a.packets >= maxAckEvery || a.bytes >= c.ackEvery()*c.payload {
+		if b.gap || b.duplicate || a.packets >= fastAckEvery || a.bytes >= c.ackEvery()*c.payload {
 			a.now = true
 		} else if a.due == 0 {
 			a.due = now + min(max(c.rtt.rtt()/4, minAckDelay), maxAckDelay)
@@ -212,7 +218,7 @@ func (c *Conn) appendExtendedAck(now time.Duration, b []byte, next, edge int64) 
 		Clock:     uint32(a.largestAt / time.Microsecond),
 	}
 	number := uint32(0)
-	if a.update || !a.anySent || now-a.lastNumbered >= syncPeriod {
+	if a.update || next > a.next && now-a.lastNumbered >= syncPeriod {
 		number = c.numberAck(now, next, edge)
 	} else {
 		c.noteAck(next, edge)
@@ -223,6 +229,30 @@ func (c *Conn) appendExtendedAck(now time.Duration, b []byte, next, edge int64) 
 		b = c.appendMissing(b, room)
 	}
 	return b
+}
+
+// piggyback adds an ACK that waits for its time to a batch of data, if both leave
+// in one system call: only the last datagram of a segmented send may be smaller.
+// An exchange of messages then needs no ACKs of their own; a fast one does not
+// acknowledge each, unless it has just begun and may be short.
+func (c *Conn) piggyback(now time.Duration, out *Batch) {
+	const size = wire.HeaderLen + wire.ExtendedAckLen
+	a := &c.recv.acks
+	if !c.extended || a.due == 0 || now-a.lastFull < minAckDelay && c.recv.arrivals.largest > youngPackets {
+		return
+	}
+	if out.controls > 0 || len(out.Runs) != 1 || !c.recv.holes.empty() || !out.room(size) {
+		return
+	}
+	run := out.Runs[0]
+	switch single := len(run.B) <= run.Segment; {
+	case single && len(run.B) <= size:
+		a.now = true
+		out.endFirst(c.appendAck(now, out.begin()))
+	case run.Segment >= size && len(run.B)%run.Segment == 0 || single:
+		a.now = true
+		out.endLast(c.appendAck(now, out.begin()))
+	}
 }
 
 // numberAck gives a full ACK its number and remembers it. Numbers are
@@ -240,7 +270,7 @@ func (c *Conn) numberAck(now time.Duration, next, edge int64) uint32 {
 		a.at = (a.at + 1) % ackHistory
 	}
 	a.unopened = a.unopened || a.update
-	a.anySent, a.update = true, false
+	a.update = false
 	a.lastNumbered = now
 	c.noteAck(next, edge)
 	a.repeat = 0
@@ -264,6 +294,7 @@ func (c *Conn) noteAck(next, edge int64) {
 	if next > a.next {
 		a.repeats = 0
 	}
+	a.anySent = true
 	a.next, a.edge = max(a.next, next), max(a.edge, edge)
 	c.recv.window.promised = max(c.recv.window.promised, edge)
 	c.stats.AcksSent++

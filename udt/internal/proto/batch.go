@@ -6,7 +6,8 @@ import "github.com/udtgo/udtgo/udt/internal/wire"
 const controlBytes = 4 << 10
 
 // A Batch is what Poll wants sent: control packets first, then
-// retransmissions, then new packets. It may be reused after Sent.
+// retransmissions, then new packets, at last an ACK that rides along. It may be
+// reused after Sent.
 type Batch struct {
 	Runs []wire.Run
 
@@ -53,7 +54,22 @@ func (b *Batch) end(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	b.control = b.control[:len(b.control)+len(p)]
 	b.controls++
+	b.endLast(p)
+}
+
+// endFirst is end for a batch that has data packets already: p goes before them.
+func (b *Batch) endFirst(p []byte) {
+	b.end(p)
+	last := len(b.Runs) - 1
+	r := b.Runs[last]
+	copy(b.Runs[1:], b.Runs[:last])
+	b.Runs[0] = r
+}
+
+// endLast adds p behind the data packets. It is not waited for: if the network
+// does not take it, it is lost.
+func (b *Batch) endLast(p []byte) {
+	b.control = b.control[:len(b.control)+len(p)]
 	b.Runs = append(b.Runs, wire.Run{B: p, Segment: len(p)})
 }

@@ -77,6 +77,12 @@ func (c *Conn) Inline(now time.Time, answer bool) bool {
 	return answer || s.buf.una == s.buf.next || int(c.newEnd()-s.buf.next) >= c.batchPackets()/2
 }
 
+// Few reports that there is something new to send, but less than half a batch.
+func (c *Conn) Few() bool {
+	ready := int(c.newEnd() - c.send.buf.next)
+	return ready > 0 && ready < c.batchPackets()/2 && c.send.losses.empty()
+}
+
 // Unsent returns the payload bytes that were committed but not sent yet.
 func (c *Conn) Unsent() int { return c.send.buf.unsent }
 
@@ -118,7 +124,8 @@ func (c *Conn) resizeSendBuffer() {
 		return
 	}
 	b := &c.send.buf
-	b.burst = int(min(max(float64(rate)*0.020, minUnsent), float64(c.cfg.SendBuffer)))
+	wait := min(max(rtt/2, minUnsentTime), maxUnsentTime)
+	b.burst = int(min(max(float64(rate)*wait.Seconds(), minUnsent), float64(c.cfg.SendBuffer)))
 	if want := int(min(4*float64(rate)*rtt.Seconds(), float64(c.cfg.SendBuffer))); want > b.limit {
 		c.growSendBuffer(want)
 	}

@@ -184,6 +184,7 @@ func (c *Conn) open(now time.Duration, peer *wire.Handshake) {
 	r.window = newRecvWindow(&c.cfg, c.payload, r.window.limit, theirs)
 	r.acks.next, r.acks.confirmed = theirs, theirs
 	r.acks.edge = c.edge()
+	r.acks.lastNumbered = now
 
 	s := &c.send
 	s.buf = newSendBuffer(c.memory, c.payload, c.first, c.cfg.SendBuffer)

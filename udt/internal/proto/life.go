@@ -18,18 +18,14 @@ const (
 type lifeSigns struct {
 	heard  time.Duration // any packet from the peer
 	sent   time.Duration // any packet to it
-	jitter float64       // of the present keep-alive period
+	jitter float64       // of the keep-alive period
 	pingAt time.Duration // when the latest test went out
 }
 
+// opened draws the jitter of the keep-alive period, so that many idle connections
+// do not speak at the same time.
 func (l *lifeSigns) opened(c *Conn, now time.Duration) {
 	l.heard, l.sent = now, now
-	l.renew(c)
-}
-
-// renew draws the jitter of the next period, so that many idle connections do
-// not speak at the same time.
-func (l *lifeSigns) renew(c *Conn) {
 	l.jitter = 1 + keepAliveJitter*(2*c.rand.Float64()-1)
 }
 
@@ -122,6 +118,10 @@ func (c *Conn) appendLifeSign(now time.Duration, b []byte) []byte {
 	}
 	if due := c.keepAliveTime(); due != 0 && now >= due {
 		c.trim() // nothing was sent for a whole period
+		if c.extended && !c.hs.keepAlive {
+			// The answer spares the peer a timer, and proves more.
+			return c.appendAckRequest(b)
+		}
 		return c.appendKeepAlive(b)
 	}
 	return b
@@ -129,7 +129,6 @@ func (c *Conn) appendLifeSign(now time.Duration, b []byte) []byte {
 
 func (c *Conn) appendKeepAlive(b []byte) []byte {
 	c.hs.keepAlive = false
-	c.life.renew(c)
 	b = c.appendHeader(b, wire.TypeKeepAlive, 0, 0)
 	return append(b, 0, 0, 0, 0)
 }

@@ -17,9 +17,9 @@ const (
 	maxLateness = 4 * time.Millisecond
 )
 
-// pacer spaces packets by credit: a sender that wakes late sends what had
-// become due meanwhile, but one that was stopped by anything else than pacing
-// earns nothing while it waits (design decisions, section 6.1).
+// pacer spaces bursts of packets by credit: a sender that wakes late sends what
+// had become due meanwhile, but one that was stopped by anything else than pacing
+// earns no more than one burst while it waits (design decisions, section 6.1).
 type pacer struct {
 	next   time.Duration // when the next packet is due
 	wake   time.Duration // when a timer was asked for, zero if none
@@ -27,8 +27,9 @@ type pacer struct {
 	paused bool          // stopped by window, flow window or lack of data
 }
 
-// credit returns how many packets may be sent at now.
-func (p *pacer) credit(now, period time.Duration, burst int) int {
+// credit returns how many packets may be sent at now, zero if these are fewer
+// than want: whatever wakes the sender early must not break bursts up.
+func (p *pacer) credit(now, period time.Duration, burst, want int) int {
 	if period <= 0 {
 		return fastBurst
 	}
@@ -36,16 +37,14 @@ func (p *pacer) credit(now, period time.Duration, burst int) int {
 		p.observe(now - p.wake)
 		p.wake = 0
 	}
-	if p.paused && p.next < now {
-		p.next = now
+	bound := time.Duration(burst-1) * period
+	if !p.paused {
+		bound += min(max(p.late, minLateness), maxLateness) + period
 	}
 	p.paused = false
-	if now < p.next {
+	p.next = max(p.next, now-bound)
+	if now < p.next+time.Duration(want-1)*period {
 		return 0
-	}
-	bound := min(max(p.late, minLateness), maxLateness) + time.Duration(burst)*period
-	if p.next < now-bound {
-		p.next = now - bound
 	}
 	return int((now-p.next)/period) + 1
 }

@@ -48,6 +48,7 @@ func (c *Conn) Poll(now time.Time, out *Batch, controlOnly bool) bool {
 				if out.record.n > 0 {
 					out.record.inFlight = c.inFlight()
 					c.send.log.push(out.record)
+					c.piggyback(t, out)
 				}
 			}
 			if out.Empty() {
@@ -202,8 +203,6 @@ func (c *Conn) sendTime() time.Duration {
 	if period <= 0 {
 		return max(c.now, 1)
 	}
-	s := &c.send
-	ready := int(s.losses.count + c.newEnd() - s.buf.next)
 	window := c.congestionWindow() - c.inFlight()
-	return max(s.pacer.due(period, min(c.burst(period), ready, window)), 1)
+	return max(c.send.pacer.due(period, c.burstReady(c.burst(period), window)), 1)
 }

@@ -288,3 +288,18 @@ func TestNothingIsBegunAfterClose(t *testing.T) {
 	require.False(t, l.c.BeginMessage(l.now, 4<<20, 0, false))
 	require.Zero(t, l.mem.borrowed)
 }
+
+// A message that was lost and then given up leaves nothing on its way, although no
+// later transmission tells so: the window is open for the next one.
+func TestGivenUpTailDoesNotFillTheWindow(t *testing.T) {
+	l := newLone(t, true, func(c *Config) { c.Message = true })
+	l.setWindow(2)
+	l.sendMessage(2, 10*time.Millisecond)
+	require.Equal(t, []int64{0, 1}, numbers(l.poll()))
+	l.now = l.now.Add(time.Second)
+	require.NotEmpty(t, dropped(l.poll()))
+	l.ack(2, 0, 0)
+	l.sendMessage(2, 0)
+	require.Equal(t, []int64{2, 3}, numbers(l.poll()))
+	require.NoError(t, invariants(l.c))
+}

@@ -61,7 +61,8 @@ func TestMissingListCursor(t *testing.T) {
 func TestNumberedAckPerSyncPeriod(t *testing.T) {
 	l := newLone(t, true)
 	numbered, all := 0, 0
-	for range 100 { // 100 ms
+	l.now = l.now.Add(syncPeriod) // short connections number none
+	for range 100 {               // 100 ms
 		l.data(1456, span64(int64(l.tx), int64(l.tx)+2)...)
 		l.handle(wire.TypeKeepAlive, wire.KeepAliveAckRequest, nil)
 		for _, p := range ofType(l.poll(), wire.TypeAck) {
@@ -419,4 +420,42 @@ func TestIdleConnectionKeepsNoBuffers(t *testing.T) {
 	require.Nil(t, l.c.send.buf.ring)
 	l.data(1456, 2)
 	require.True(t, l.c.Readable())
+}
+
+// Rule 1.6: small packets do not make an ACK due by their number, but it rides
+// along with data that leave, if that takes no system call of its own.
+func TestAckRidesAlongWithAnAnswer(t *testing.T) {
+	for _, size := range []int{1, 40, 49, 300, 1456} {
+		l := newLone(t, true)
+		l.data(32, 0, 1, 2, 3)
+		require.Empty(t, l.poll(), "it waits")
+		r := l.c.Reserve(size)
+		l.c.Commit(l.now, &r, r.Copy(0, make([]byte, size)))
+		var batch Batch
+		require.True(t, l.c.Poll(l.now, &batch, false))
+		require.Len(t, batch.Runs, 2)
+		require.GreaterOrEqual(t, len(batch.Runs[0].B), len(batch.Runs[1].B), "only the last datagram may be smaller")
+		l.c.Sent(l.now, &batch, 2)
+		require.EqualValues(t, 1, l.c.stats.PacketsSent)
+		require.EqualValues(t, 1, l.c.stats.AcksSent)
+		require.Zero(t, l.c.recv.acks.due, "and need not come again")
+		require.NoError(t, invariants(l.c))
+	}
+}
+
+// An ACK that rode along and was not taken by the network does no harm: the data
+// count as sent, or are due again.
+func TestAckThatRodeAlongIsLost(t *testing.T) {
+	for taken := range 2 {
+		l := newLone(t, true)
+		l.data(32, 0)
+		l.write(1)
+		var batch Batch
+		require.True(t, l.c.Poll(l.now, &batch, false))
+		require.Len(t, batch.Runs, 2)
+		l.c.Sent(l.now, &batch, taken)
+		require.EqualValues(t, taken, l.c.stats.PacketsSent)
+		require.EqualValues(t, loneFirst+taken, l.c.send.buf.next)
+		require.NoError(t, invariants(l.c))
+	}
 }

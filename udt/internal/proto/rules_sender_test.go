@@ -380,22 +380,26 @@ func TestRefusedRetransmissionStaysDue(t *testing.T) {
 }
 
 // Rule 6.1: a sender that wakes late makes up for it, one that was stopped by
-// something else than pacing does not.
+// something else than pacing earns no more than a burst. Bursts leave whole.
 func TestPacingCredit(t *testing.T) {
 	var p pacer
 	const period = 100 * time.Microsecond
 	now := time.Second
-	require.Equal(t, 1, p.credit(now, period, 4)-int((minLateness+4*period)/period), "bounded however late")
+	require.Equal(t, 1, p.credit(now, period, 4, 1)-int((minLateness+4*period)/period), "bounded however late")
 	p.next = now
 	p.sent(4, period)
-	require.Zero(t, p.credit(now, period, 4))
+	require.Zero(t, p.credit(now, period, 4, 1))
 	require.Equal(t, now+4*period+3*period, p.due(period, 4))
 	p.wake = 0
-	require.Equal(t, 1, p.credit(now+4*period, period, 4))
-	require.Equal(t, 4, p.credit(now+7*period, period, 4))
+	require.Equal(t, 1, p.credit(now+4*period, period, 4, 1), "there is no more to send")
+	require.Zero(t, p.credit(now+6*period, period, 4, 4), "an early wake does not break a burst up")
+	require.Equal(t, 4, p.credit(now+7*period, period, 4, 4))
 	p.paused = true
-	require.Equal(t, 1, p.credit(now+9*period, period, 4), "an ACK that opens the window releases one")
-	require.Equal(t, fastBurst, p.credit(now, 0, 4))
+	require.Equal(t, 4, p.credit(now+20*period, period, 4, 4), "an ACK that opens the window releases one burst")
+	p.sent(4, period)
+	p.paused = true
+	require.Zero(t, p.credit(now+22*period, period, 4, 4), "and the next one when it is due")
+	require.Equal(t, fastBurst, p.credit(now, 0, 4, 4))
 }
 
 // Rule 6.2: a burst is a millisecond's worth, from 2 to 16 packets; up to 44

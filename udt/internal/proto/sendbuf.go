@@ -17,6 +17,11 @@ const (
 	minSendLimit = 1 << 20
 	minUnsent    = 256 << 10
 
+	// What waits to be sent is bounded in time: it should still be in the
+	// processor's cache then, and not delay what is more urgent.
+	minUnsentTime = time.Millisecond
+	maxUnsentTime = 20 * time.Millisecond
+
 	maxSpareSlabs = 64
 )
 

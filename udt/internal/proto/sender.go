@@ -30,7 +30,7 @@ type sender struct {
 
 	deliveredAt time.Duration
 	firstSentAt time.Duration // send time of the packet sampled last
-	limitedTill int64         // delivered count up to which samples are limited by the application
+	limitedTill int64         // delivered count up to and with which what is sent is limited by the application; zero never
 
 	lastSent         time.Duration // last data transmission
 	lastProgress     time.Duration // last ACK that moved anything
@@ -61,8 +61,12 @@ const (
 	StopSocket // the system took no more
 )
 
-// inFlight is how many packets are on their way.
+// inFlight is how many packets are on their way: none once everything that was sent
+// is acknowledged or given up, although no later transmission has told so.
 func (c *Conn) inFlight() int {
+	if c.send.buf.una == c.send.buf.next {
+		return 0
+	}
 	if c.extended {
 		return int(c.send.txNext - 1 - c.send.extended.largest)
 	}
@@ -124,8 +128,8 @@ func (c *Conn) pollData(now time.Duration, out *Batch) {
 	period := c.period()
 	burst := c.burst(period)
 	s.losses.removeBefore(s.buf.una)
-	credit := s.pacer.credit(now, period, burst)
 	window := c.congestionWindow() - c.inFlight()
+	credit := s.pacer.credit(now, period, burst, c.burstReady(burst, window))
 	room := min(credit, window, c.batchPackets())
 	before := out.packets
 	for room > 0 && s.lossDue() {
@@ -143,6 +147,14 @@ func (c *Conn) pollData(now time.Duration, out *Batch) {
 		s.pacer.sent(sent, period)
 	}
 	c.noteStop(now, credit-sent, window-sent)
+}
+
+// burstReady is how many packets the next burst has: less than a whole one if
+// there are no more, or window lets no more.
+func (c *Conn) burstReady(burst, window int) int {
+	s := &c.send
+	ready := int(s.losses.count + c.newEnd() - s.buf.next)
+	return max(min(burst, ready, window), 1)
 }
 
 // noteStop records what ended a batch, for pacing, samples and statistics.
@@ -169,7 +181,9 @@ func (c *Conn) noteStop(now time.Duration, credit, window int) {
 		s.requestedAt = now
 		c.wantAckRequest = true
 	}
-	if credit > 0 && window > 0 && s.stopped != StopWindow {
+	if window > 0 && s.stopped != StopWindow {
+		// Even if pacing would have stopped it as well: the samples to come say
+		// what the application sends, not what the path can carry.
 		s.limitedTill = s.delivered + int64(c.inFlight())
 	}
 }
@@ -203,7 +217,7 @@ func (c *Conn) transmit(now time.Duration, out *Batch, n int64, p *outPacket) {
 		out.record = txRecord{
 			first: s.txNext, sentAt: now, firstSentAt: s.firstSentAt,
 			delivered: s.delivered, deliveredAt: s.deliveredAt, lost: s.lost,
-			appLimited: s.delivered < s.limitedTill,
+			appLimited: s.limitedTill != 0 && s.delivered <= s.limitedTill,
 		}
 	}
 	out.record.n++
@@ -320,6 +334,7 @@ func (c *Conn) Sent(now time.Time, out *Batch, n int) {
 	if missing := out.packets - kept; missing > 0 {
 		s.stopped = StopSocket
 		s.txNext -= int64(missing)
+		s.pacer.next -= time.Duration(missing) * c.period()
 		c.stats.PacketsSent -= uint64(missing)
 		s.log.unsend(missing)
 		resent := min(kept, len(out.resent))

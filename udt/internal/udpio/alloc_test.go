@@ -14,11 +14,17 @@ func TestNoAllocations(t *testing.T) {
 		t.Skip("race detector")
 	}
 	foreign := func(c *net.UDPConn) net.PacketConn { return foreignConn{c} }
-	dst := listen(t, "udp", "127.0.0.1:0", Options{})
+	for _, o := range []Options{{}, {DisableOffload: true}} {
+		testNoAllocations(t, o, foreign)
+	}
+}
+
+func testNoAllocations(t *testing.T, o Options, foreign func(*net.UDPConn) net.PacketConn) {
+	dst := listen(t, "udp", "127.0.0.1:0", o)
 	for name, src := range map[string]Socket{
-		"IPv4":       listen(t, "udp4", "127.0.0.1:0", Options{}),
-		"both":       listen(t, "udp", "[::]:0", Options{}),
-		"connected":  connect(t, dst.LocalAddr(), Options{}),
+		"IPv4":       listen(t, "udp4", "127.0.0.1:0", o),
+		"both":       listen(t, "udp", "[::]:0", o),
+		"connected":  connect(t, dst.LocalAddr(), o),
 		"PacketConn": wrap(t, "127.0.0.1:0", foreign),
 	} {
 		peer := NewPeer(dst.LocalAddr(), dst.LocalAddr().Addr())

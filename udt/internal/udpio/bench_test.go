@@ -14,16 +14,20 @@ import (
 // BenchmarkTransfer sends batches of 44 datagrams of 1472 bytes over loopback from one
 // goroutine to another, with a window that the receiver's buffer holds.
 func BenchmarkTransfer(b *testing.B) {
-	b.Run("offload", func(b *testing.B) { benchmarkTransfer(b, Options{}) })
-	b.Run("no offload", func(b *testing.B) { benchmarkTransfer(b, Options{DisableOffload: true}) })
+	b.Run("offload", func(b *testing.B) { benchmarkTransfer(b, Options{}, Options{}) })
+	b.Run("no offload", func(b *testing.B) {
+		benchmarkTransfer(b, Options{DisableOffload: true}, Options{DisableOffload: true})
+	})
+	b.Run("offload at the sender", func(b *testing.B) { benchmarkTransfer(b, Options{}, Options{DisableOffload: true}) })
+	b.Run("offload at the receiver", func(b *testing.B) { benchmarkTransfer(b, Options{DisableOffload: true}, Options{}) })
 }
 
-func benchmarkTransfer(b *testing.B, o Options) {
+func benchmarkTransfer(b *testing.B, from, at Options) {
 	const datagrams, size = 44, 1472
-	o.RecvBuffer = 4 << 20
-	dst, err := Listen(context.Background(), "udp", netip.MustParseAddrPort("127.0.0.1:0"), o)
+	at.RecvBuffer = 4 << 20
+	dst, err := Listen(context.Background(), "udp", netip.MustParseAddrPort("127.0.0.1:0"), at)
 	require.NoError(b, err)
-	src := listen(b, "udp", "127.0.0.1:0", o)
+	src := listen(b, "udp", "127.0.0.1:0", from)
 	// Small datagrams take about twice their size of the buffer.
 	window := int64(max(dst.Info().RecvBuffer/2, datagrams*size))
 

@@ -23,7 +23,7 @@ func (r *receiver) drain(fd uintptr) *RefusedError {
 		if r.portUnreachable() {
 			length := int(r.piece.Len)
 			request := unsafe.Slice(r.piece.Base, length)[:min(n, length)]
-			return &RefusedError{Addr: r.from(), Request: bytes.Clone(request)}
+			return &RefusedError{Addr: r.from(&r.name), Request: bytes.Clone(request)}
 		}
 	}
 }
@@ -32,7 +32,7 @@ func (r *receiver) drain(fd uintptr) *RefusedError {
 // unreachable, the only message that Linux turns into ECONNREFUSED.
 func (r *receiver) portUnreachable() bool {
 	const size = int(unsafe.Sizeof(unix.SockExtendedErr{}))
-	for c := r.controls(); c.next(); {
+	for c := controlsOf(&r.header); c.next(); {
 		if !c.is(unix.IPPROTO_IP, unix.IP_RECVERR, size) && !c.is(unix.IPPROTO_IPV6, unix.IPV6_RECVERR, size) {
 			continue
 		}
@@ -51,10 +51,9 @@ type controls struct {
 	head *unix.Cmsghdr
 }
 
-// controls returns the control messages that the kernel wrote, before the first.
-func (r *receiver) controls() controls {
-	all := unsafe.Slice((*byte)(unsafe.Pointer(&r.oob)), unsafe.Sizeof(r.oob))
-	return controls{rest: all[:min(int(r.header.Controllen), len(all))]}
+// controlsOf returns the control messages that the kernel wrote, before the first.
+func controlsOf(m *unix.Msghdr) controls {
+	return controls{rest: unsafe.Slice(m.Control, m.Controllen)}
 }
 
 // next moves to the next message and reports whether there is one.

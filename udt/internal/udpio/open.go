@@ -48,7 +48,8 @@ func Connect(ctx context.Context, network string, laddr, raddr netip.AddrPort, o
 }
 
 // Wrap makes a Socket of pc, which it takes over: pc's deadlines are cleared, its
-// socket options may be changed, and closing the Socket closes it. A *net.UDPConn,
+// socket options may be changed, and closing the Socket closes it, if that has not
+// happened yet: the socket may have moved to another descriptor. A *net.UDPConn,
 // connected or not, gets everything the system has. Any other net.PacketConn is used
 // through its methods, among them ReadFromUDPAddrPort and WriteToUDPAddrPort if it
 // has these, so that nothing allocates; its addresses must be those of UDP.

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// A systemSocket is a *net.UDPConn, one datagram per call, by the methods of package
-// net. The destination address of datagrams costs a control message and an
+// A systemSocket is a *net.UDPConn, by the methods of package net, one datagram per
+// call, or for sending by those of x/net where they take several. The destination address of datagrams costs a control message and an
 // allocation, and is asked for only on a wildcard socket, where it is not known
 // anyway.
 type systemSocket struct {
@@ -25,6 +25,7 @@ type systemSocket struct {
 	inet6  bool           // control messages are those of IPv6; set if controls
 	wild   bool           // bound to the wildcard and not connected: sources can be pinned
 	tells  bool           // the system tells the destination of datagrams
+	batch  batchWriter    // nil if a call sends one datagram
 
 	handoff   handoff
 	transient atomic.Uint64
@@ -54,6 +55,7 @@ func newSystemSocket(conn *net.UDPConn, o Options) (Socket, error) {
 			s.tells = ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagDst, true) == nil
 		}
 	}
+	s.batch = newBatchWriter(conn, s.inet6)
 	setBuffer(conn.SetReadBuffer, o.RecvBuffer)
 	setBuffer(conn.SetWriteBuffer, o.SendBuffer)
 	return s, nil
@@ -130,10 +132,24 @@ func (s *systemSocket) Send(p *Peer, runs []Run, _ bool) (int, error) {
 		p.sys = systemPeer{socket: s, pin: s.pin(p.source)}
 	}
 	c := cursor{runs: runs}
-	for n := 0; ; n++ {
+	for n := 0; ; {
 		d := c.peek()
 		if d == nil {
 			return n, nil
+		}
+		if s.batch != nil && !c.last(d) {
+			taken, err := s.writeMany(p, c)
+			if taken > 0 {
+				for range taken {
+					c.advance(c.peek())
+				}
+				n += taken
+				continue
+			}
+			if isMisdirected(err) {
+				s.misdirected(err)
+			}
+			// The first datagram is to blame, perhaps: it goes by itself.
 		}
 		if err := s.write(p, d); err != nil {
 			switch {
@@ -146,6 +162,7 @@ func (s *systemSocket) Send(p *Peer, runs []Run, _ bool) (int, error) {
 			s.transient.Add(1)
 		}
 		c.advance(d)
+		n++
 	}
 }
 
@@ -158,9 +175,8 @@ func (s *systemSocket) write(p *Peer, d []byte) error {
 			return err
 		case isMisdirected(err) && repeat < sendRepeats:
 			repeat++
-			if s.remote.IsValid() && isRefused(err) {
-				s.handoff.put(&s.handoff.refused, s.conn)
-			}
+			s.misdirected(err)
+			continue
 		case len(p.sys.pin) > 0:
 			// The address may be gone, or this system cannot pin it here.
 			p.sys.pin = nil
@@ -168,6 +184,14 @@ func (s *systemSocket) write(p *Peer, d []byte) error {
 			return err
 		}
 		s.transient.Add(1)
+	}
+}
+
+// misdirected notes an error of a send that was about another datagram.
+func (s *systemSocket) misdirected(err error) {
+	s.transient.Add(1)
+	if s.remote.IsValid() && isRefused(err) {
+		s.handoff.put(&s.handoff.refused, s.conn)
 	}
 }
 
@@ -207,7 +231,7 @@ func (s *systemSocket) LocalAddr() netip.AddrPort { return s.local }
 
 // Info implements Socket.
 func (s *systemSocket) Info() Info {
-	info := Info{TransientErrors: s.transient.Load(), Interruptible: true, MaxRun: 1}
+	info := Info{TransientErrors: s.transient.Load(), Interruptible: true, MaxRun: maxWrites}
 	if raw, err := s.conn.SyscallConn(); err == nil {
 		info.RecvBuffer, info.SendBuffer = bufferSizes(raw)
 	}
@@ -219,3 +243,9 @@ func (s *systemSocket) SyscallConn() (syscall.RawConn, error) { return s.conn.Sy
 
 // Close implements Socket.
 func (s *systemSocket) Close() error { return s.conn.Close() }
+
+// last reports whether nothing follows the datagram d, which peek returned.
+func (c cursor) last(d []byte) bool {
+	c.advance(d)
+	return c.peek() == nil
+}

@@ -26,10 +26,17 @@ type receiver struct {
 	errno   unix.Errno    // EAGAIN if there was nothing
 	refusal *RefusedError // from the error queue
 
-	// recvmsg is the system call. Tests replace it before the first Recv.
-	recvmsg messageCall
-	read    func(fd uintptr) bool // r.unlessEmpty, made once
-	control func(fd uintptr)      // calls it without the poller, made once
+	// many is what a call without GRO has read and Recv has not yet handed out.
+	many  *reception // nil if nothing
+	sizes slotSize
+	alone bool // the system cannot receive several datagrams in a call
+
+	// recvmsg and recvmmsg are the system calls. Tests replace them before the
+	// first Recv.
+	recvmsg  messageCall
+	recvmmsg manyCall
+	read     func(fd uintptr) bool // r.unlessEmpty, made once
+	control  func(fd uintptr)      // calls it without the poller, made once
 
 	backoff backoff
 	zones   zoneCache
@@ -41,7 +48,7 @@ func (r *receiver) init(s *systemSocket) {
 	r.header.Iov = &r.piece
 	r.header.SetIovlen(1)
 	r.header.Control = (*byte)(unsafe.Pointer(&r.oob))
-	r.recvmsg = recvmsg
+	r.recvmsg, r.recvmmsg = recvmsg, recvmmsg
 	r.read = r.unlessEmpty
 	r.control = func(fd uintptr) { r.unlessEmpty(fd) }
 }
@@ -49,7 +56,12 @@ func (r *receiver) init(s *systemSocket) {
 // unlessEmpty reads, and returns false to be called again when something has happened
 // to the socket.
 func (r *receiver) unlessEmpty(fd uintptr) bool {
-	r.n, r.errno = r.call(fd, unix.MSG_DONTWAIT)
+	if r.errno = unix.ENOSYS; !r.socket.gro && !r.alone {
+		r.errno = r.callMany(fd)
+	}
+	if r.errno == unix.ENOSYS {
+		r.n, r.errno = r.call(fd, unix.MSG_DONTWAIT)
+	}
 	if r.errno == 0 {
 		return true
 	}
@@ -86,6 +98,9 @@ func (s *systemSocket) Recv(b []byte) (Received, error) {
 		if err := s.handoff.take(s.remote); err != nil {
 			return Received{}, err
 		}
+		if got, ok := r.take(b); ok {
+			return got, nil
+		}
 		r.refusal = nil
 		switch err := s.raw.Read(r.read); {
 		case err == nil:
@@ -105,6 +120,8 @@ func (s *systemSocket) Recv(b []byte) (Received, error) {
 		switch {
 		case r.refusal != nil:
 			return Received{}, r.refusal
+		case r.many != nil:
+			r.backoff.reset()
 		case r.errno == 0:
 			if got, ok := r.received(); ok {
 				return got, nil
@@ -124,7 +141,7 @@ func (s *systemSocket) Recv(b []byte) (Received, error) {
 // received describes what was read. It reports false if there is nothing of use.
 func (r *receiver) received() (Received, bool) {
 	r.backoff.reset()
-	segment, local := r.parseControl()
+	segment, local := r.parseControl(&r.header)
 	if segment <= 0 || segment > r.n {
 		segment = r.n
 	}
@@ -140,16 +157,13 @@ func (r *receiver) received() (Received, bool) {
 	if r.n == 0 {
 		return Received{}, false
 	}
-	if !local.IsValid() {
-		local = concrete(r.socket.local.Addr())
-	}
-	return Received{N: r.n, Segment: segment, From: r.from(), Local: local}, true
+	return Received{N: r.n, Segment: segment, From: r.from(&r.name), Local: local}, true
 }
 
-// parseControl returns the segment size and the destination address, as far as the
-// control messages have them.
-func (r *receiver) parseControl() (segment int, local netip.Addr) {
-	for c := r.controls(); c.next(); {
+// parseControl returns the segment size, if the control messages have it, and the
+// destination address, that of the socket if they do not have it.
+func (r *receiver) parseControl(m *unix.Msghdr) (segment int, local netip.Addr) {
+	for c := controlsOf(m); c.next(); {
 		switch {
 		case c.is(unix.IPPROTO_UDP, unix.UDP_GRO, 4):
 			segment = int(*(*int32)(c.data))
@@ -159,21 +173,24 @@ func (r *receiver) parseControl() (segment int, local netip.Addr) {
 			local = netip.AddrFrom16((*unix.Inet6Pktinfo)(c.data).Addr).Unmap()
 		}
 	}
+	if !local.IsValid() {
+		local = concrete(r.socket.local.Addr())
+	}
 	return segment, local
 }
 
-// from returns the address in r.name.
-func (r *receiver) from() netip.AddrPort {
-	switch r.name.Family {
+// from returns the address in name.
+func (r *receiver) from(name *unix.RawSockaddrInet6) netip.AddrPort {
+	switch name.Family {
 	case unix.AF_INET:
-		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(&r.name))
+		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), port(&sa.Port))
 	case unix.AF_INET6:
-		a := netip.AddrFrom16(r.name.Addr).Unmap()
-		if r.name.Scope_id != 0 && a.Is6() {
-			a = a.WithZone(r.zones.name(r.name.Scope_id))
+		a := netip.AddrFrom16(name.Addr).Unmap()
+		if name.Scope_id != 0 && a.Is6() {
+			a = a.WithZone(r.zones.name(name.Scope_id))
 		}
-		return netip.AddrPortFrom(a, port(&r.name.Port))
+		return netip.AddrPortFrom(a, port(&name.Port))
 	}
 	return netip.AddrPort{}
 }

@@ -1,7 +1,6 @@
 package udpio
 
 import (
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -43,15 +42,18 @@ type handoff struct {
 	interrupted atomic.Bool
 }
 
+// A deadliner is what a reader waits on.
+type deadliner interface{ SetReadDeadline(t time.Time) error }
+
 // put leaves word by setting flag and wakes the reader by a deadline in the past.
-func (h *handoff) put(flag *atomic.Bool, conn *net.UDPConn) {
+func (h *handoff) put(flag *atomic.Bool, conn deadliner) {
 	flag.Store(true)
 	_ = conn.SetReadDeadline(time.Unix(1, 0))
 }
 
 // woken ends the wake-up. A put at the same time either is seen by the next take or
 // wakes the reader again, because it sets the flag first.
-func (h *handoff) woken(conn *net.UDPConn) { _ = conn.SetReadDeadline(time.Time{}) }
+func (h *handoff) woken(conn deadliner) { _ = conn.SetReadDeadline(time.Time{}) }
 
 // pending reports whether there is word for the reader.
 func (h *handoff) pending() bool { return h.refused.Load() || h.interrupted.Load() }

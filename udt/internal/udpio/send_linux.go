@@ -25,20 +25,22 @@ const (
 	noSegmentsFor = 10 * time.Minute
 )
 
-// A transmission is one sendmsg: what the kernel reads and the functions that the
-// runtime's poller calls. It is pooled, so that a Send allocates nothing.
+// A transmission is one sendmsg or sendmmsg: what the kernel reads and the functions
+// that the runtime's poller calls. It is pooled, so that a Send allocates nothing.
 type transmission struct {
-	header  unix.Msghdr
-	pieces  [maxSegments]unix.Iovec
-	used    int // pieces to clear after the Send
-	errno   unix.Errno
-	sendmsg messageCall
-	control func(fd uintptr)      // t.once, made once
-	write   func(fd uintptr) bool // t.unlessFull, made once
+	header   unix.Msghdr
+	pieces   [maxSegments]unix.Iovec
+	used     int       // pieces to clear after the Send
+	many     *envelope // nil before the first use
+	errno    unix.Errno
+	sendmsg  messageCall
+	sendmmsg manyCall
+	control  func(fd uintptr)      // t.once, made once
+	write    func(fd uintptr) bool // t.unlessFull, made once
 }
 
-func newTransmission(call messageCall) *transmission {
-	t := &transmission{sendmsg: call}
+func newTransmission(one messageCall, many manyCall) *transmission {
+	t := &transmission{sendmsg: one, sendmmsg: many}
 	t.header.Iov = &t.pieces[0]
 	t.control = t.once
 	t.write = t.unlessFull
@@ -48,7 +50,11 @@ func newTransmission(call messageCall) *transmission {
 // once sends, without waiting.
 func (t *transmission) once(fd uintptr) {
 	for {
-		_, t.errno = t.sendmsg(fd, &t.header, unix.MSG_DONTWAIT)
+		if t.many != nil && t.many.count > 0 {
+			t.errno = t.onceMany(fd)
+		} else {
+			_, t.errno = t.sendmsg(fd, &t.header, unix.MSG_DONTWAIT)
+		}
 		if t.errno != unix.EINTR {
 			return
 		}
@@ -102,6 +108,10 @@ func (t *transmission) release() {
 	clear(t.pieces[:t.used])
 	t.used = 0
 	t.header.Name, t.header.Control = nil, nil
+	if t.many != nil {
+		clear(t.many.messages[:t.many.used])
+		t.many.used = 0
+	}
 }
 
 // Send implements Socket.
@@ -119,33 +129,43 @@ func (s *systemSocket) Send(p *Peer, runs []Run, wait bool) (int, error) {
 func (s *systemSocket) send(t *transmission, p *Peer, runs []Run, wait bool) (sent int, err error) {
 	reachable := p.prepare(s.form)
 	for c := (cursor{runs: runs}); ; {
-		next, count, size := t.gather(c, s.limit(p))
-		if count == 0 {
-			return sent, nil
-		}
-		if reachable {
-			p.sys.address(&t.header, count, size)
-			if err := s.transmit(t, wait); err != nil {
-				return sent, err
-			}
-		} else {
-			t.errno = unix.EAFNOSUPPORT
+		limit := s.limit(p)
+		var next cursor
+		var count, size int
+		if limit == 1 && reachable && !s.alone.Load() {
+			next, count, err = s.sendMany(t, p, c, wait)
+		} else if next, count, size = t.gather(c, limit); count > 0 {
+			err = s.sendOne(t, p, count, size, wait, reachable)
 		}
 		switch {
+		case count == 0, err != nil:
+			return sent, err
 		case t.errno == 0:
 		case t.errno == unix.EAGAIN:
 			return sent, ErrWouldBlock
 		case t.errno == unix.ENOBUFS, t.errno == unix.ENOMEM:
 			s.transient.Add(1)
 			return sent, ErrNoBuffers
+		case t.errno == unix.ENOSYS && s.alone.CompareAndSwap(false, true):
+			continue // without sendmmsg
 		case count > 1 && s.stopSegments(p, t.errno):
-			continue // the same datagrams, one by one
+			continue // the same datagrams, without GSO
 		default:
 			s.transient.Add(1) // as if lost on the path
 		}
 		sent += count
 		c = next
 	}
+}
+
+// sendOne sends the count datagrams that t.gather has collected, as one message.
+func (s *systemSocket) sendOne(t *transmission, p *Peer, count, size int, wait, reachable bool) error {
+	if !reachable {
+		t.errno = unix.EAFNOSUPPORT
+		return nil
+	}
+	p.sys.address(&t.header, count, size)
+	return s.transmit(t, wait)
 }
 
 // limit returns how many datagrams a send to p may carry.

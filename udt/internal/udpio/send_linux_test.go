@@ -21,10 +21,12 @@ type sent struct {
 	segment int
 }
 
-// A faultySend records the calls of sendmsg and answers each with what answer says
-// (nil: success) for the call's number; where that is 0 the call is made.
+// A faultySend records the messages given to sendmsg and sendmmsg and answers each with
+// what answer says (nil: success) for the message's number; where that is 0 it is sent.
+// Like the kernel, sendmmsg reports an error only if it is the first message's.
 type faultySend struct {
 	calls  []sent
+	many   []int // messages given to each sendmmsg
 	answer func(call int, m sent) unix.Errno
 }
 
@@ -33,7 +35,21 @@ func inject(t testing.TB, s Socket, answer func(call int, m sent) unix.Errno) *f
 	t.Helper()
 	f := &faultySend{answer: answer}
 	s.(*systemSocket).sendmsg = f.sendmsg
+	s.(*systemSocket).sendmmsg = f.sendmmsg
 	return f
+}
+
+func (f *faultySend) sendmmsg(fd uintptr, all []message, flags int) (int, unix.Errno) {
+	f.many = append(f.many, len(all))
+	for i := range all {
+		if _, errno := f.sendmsg(fd, &all[i].header, flags); errno != 0 {
+			if i > 0 {
+				return i, 0
+			}
+			return -1, errno
+		}
+	}
+	return len(all), 0
 }
 
 func (f *faultySend) sendmsg(fd uintptr, m *unix.Msghdr, flags int) (int, unix.Errno) {
@@ -139,7 +155,7 @@ func TestIOErrorEndsSegmentation(t *testing.T) {
 	}
 	require.Len(t, f.calls, 1+4+4, "one segmented send in all")
 	require.False(t, src.Info().GSO)
-	require.Equal(t, 1, src.Info().MaxRun)
+	require.Equal(t, []int{4, 4}, f.many)
 	require.EqualValues(t, 1, src.Info().SegmentationFallbacks)
 	require.Zero(t, src.Info().TransientErrors)
 }
@@ -247,7 +263,7 @@ func TestFallbackThenNoBuffers(t *testing.T) {
 		switch {
 		case m.segment > 0:
 			return unix.EIO
-		case call == 3:
+		case call >= 3:
 			return unix.ENOBUFS
 		}
 		return 0

@@ -16,8 +16,8 @@ import (
 // A systemSocket is a UDP socket of Linux, used by sendmsg and recvmsg directly: the
 // calls of package net cannot gather, and wait for each other.
 type systemSocket struct {
-	conn   *net.UDPConn
-	raw    syscall.RawConn // of conn
+	conn   *descriptor
+	raw    syscall.RawConn // conn; tests put themselves between
 	local  netip.AddrPort
 	remote netip.AddrPort // invalid if not connected
 	form   addressForm
@@ -28,8 +28,13 @@ type systemSocket struct {
 	fallbacks atomic.Uint64
 	handoff   handoff
 
-	// sendmsg is the system call. Tests replace it before the first Send.
+	// alone is set if the system cannot send several messages in a call.
+	alone atomic.Bool
+
+	// sendmsg and sendmmsg are the system calls. Tests replace them before the
+	// first Send.
 	sendmsg       messageCall
+	sendmmsg      manyCall
 	transmissions sync.Pool // of *transmission
 
 	recv receiver // reader goroutine only
@@ -54,20 +59,16 @@ const (
 )
 
 func newSystemSocket(conn *net.UDPConn, o Options) (Socket, error) {
-	raw, err := conn.SyscallConn()
+	d, err := newDescriptor(conn)
 	if err != nil {
-		conn.Close()
 		return nil, err
 	}
-	s := &systemSocket{conn: conn, raw: raw, local: addrPort(conn.LocalAddr()), sendmsg: sendmsg}
+	s := &systemSocket{conn: d, raw: d, local: addrPort(conn.LocalAddr()), sendmsg: sendmsg, sendmmsg: sendmmsg}
 	if a := conn.RemoteAddr(); a != nil {
 		s.remote = addrPort(a)
 	}
-	if err := raw.Control(func(fd uintptr) { s.configure(int(fd), o) }); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	s.transmissions.New = func() any { return newTransmission(s.sendmsg) }
+	s.configure(d.fd, o)
+	s.transmissions.New = func() any { return newTransmission(s.sendmsg, s.sendmmsg) }
 	s.recv.init(s)
 	return s, nil
 }
@@ -165,27 +166,29 @@ func (s *systemSocket) Info() Info {
 		TransientErrors:       s.transient.Load(),
 		SegmentationFallbacks: s.fallbacks.Load(),
 		Interruptible:         true,
-		MaxRun:                1,
+		MaxRun:                maxSegments,
 	}
-	if info.GSO {
-		info.MaxRun = maxSegments
+	if !info.GSO && s.alone.Load() {
+		info.MaxRun = 1
 	}
 	info.RecvBuffer, info.SendBuffer = bufferSizes(s.raw)
 	return info
 }
 
 // SyscallConn implements Socket.
-func (s *systemSocket) SyscallConn() (syscall.RawConn, error) { return s.conn.SyscallConn() }
+func (s *systemSocket) SyscallConn() (syscall.RawConn, error) { return sharedDescriptor{s.conn}, nil }
 
 // Close implements Socket.
 func (s *systemSocket) Close() error { return s.conn.Close() }
 
+// sendmsg and recvmsg are only called with MSG_DONTWAIT. The scheduler is not told of
+// calls that never wait: that would cost more, and might give the processor away.
 func sendmsg(fd uintptr, m *unix.Msghdr, flags int) (int, unix.Errno) {
-	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(m)), uintptr(flags))
+	n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(m)), uintptr(flags))
 	return int(n), errno
 }
 
 func recvmsg(fd uintptr, m *unix.Msghdr, flags int) (int, unix.Errno) {
-	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(m)), uintptr(flags))
+	n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(m)), uintptr(flags))
 	return int(n), errno
 }

@@ -2,8 +2,9 @@
 //
 // On Linux a batch is one sendmsg with UDP_SEGMENT (GSO) and one recvmsg with
 // UDP_GRO; both can fail at run time and are then given up, for the socket or for
-// one peer. Elsewhere, and on Linux with the build tag udtnooffload, every datagram
-// is one call of package net. Any other net.PacketConn can be wrapped too, which
+// one peer. Without them it is one sendmmsg or recvmmsg. Elsewhere, every datagram is
+// one call of package net; with the build tag udtnooffload on Linux too, except that
+// x/net sends several in a call. Any other net.PacketConn can be wrapped too, which
 // makes simulated networks and synctest bubbles possible.
 //
 // The package knows nothing of UDT: it moves bytes, hides what is transient in a
@@ -110,7 +111,8 @@ type Socket interface {
 
 // Info describes a Socket.
 type Info struct {
-	// GSO and GRO tell whether datagrams are sent and received in batches.
+	// GSO and GRO tell whether the system cuts batches of datagrams and puts them
+	// together.
 	GSO, GRO bool
 	// RecvBuffer and SendBuffer are the sizes in bytes that the system granted; 0
 	// if unknown. On Linux they are half of what getsockopt reports, which counts
@@ -125,7 +127,7 @@ type Info struct {
 	// Interruptible tells whether Interrupt works. It does not on a wrapped
 	// net.PacketConn, whose deadlines may not be what they should.
 	Interruptible bool
-	// MaxRun is how many datagrams one system call may carry: 1 without GSO.
+	// MaxRun is how many datagrams one system call may send.
 	MaxRun int
 }
 

@@ -330,7 +330,6 @@ func TestOptions(t *testing.T) {
 		info := listen(t, "udp", "127.0.0.1:0", Options{DisableOffload: true}).Info()
 		require.False(t, info.GSO)
 		require.False(t, info.GRO)
-		require.Equal(t, 1, info.MaxRun)
 	})
 	t.Run("network", func(t *testing.T) {
 		_, err := Listen(context.Background(), "tcp", netip.AddrPort{}, Options{})

@@ -17,10 +17,11 @@ const (
 // MaxAckRanges bounds the missing ranges in an extended ACK.
 const MaxAckRanges = 96
 
-const (
-	ackMagic       = 'U'<<24 | 'D'<<16 | 'X'<<8 | '1'
-	ackExtendedLen = 48
-)
+// ExtendedAckLen is the size in bytes of an extended ACK's body without missing
+// ranges.
+const ExtendedAckLen = 48
+
+const ackMagic = 'U'<<24 | 'D'<<16 | 'X'<<8 | '1'
 
 // Ack is the body of an ACK.
 type Ack struct {
@@ -89,7 +90,7 @@ func ParseAck(body []byte) (Ack, error) {
 	a.Form = AckFull
 	a.RecvRate = binary.BigEndian.Uint32(body[16:])
 	a.Capacity = binary.BigEndian.Uint32(body[20:])
-	if len(body) < ackExtendedLen || binary.BigEndian.Uint32(body[24:]) != ackMagic {
+	if len(body) < ExtendedAckLen || binary.BigEndian.Uint32(body[24:]) != ackMagic {
 		return a, nil
 	}
 	a.Form = AckExtended
@@ -98,6 +99,6 @@ func ParseAck(body []byte) (Ack, error) {
 	a.Delay = binary.BigEndian.Uint32(body[36:])
 	a.HighNext = binary.BigEndian.Uint32(body[40:]) & NumberMask
 	a.Clock = binary.BigEndian.Uint32(body[44:])
-	a.Missing = body[ackExtendedLen:]
+	a.Missing = body[ExtendedAckLen:]
 	return a, nil
 }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// smokeBytes is what each contender transfers: a few windows, not a measurement.
+const smokeBytes = 2 << 20
+
+// runPair runs one pair, or skips the test where the contender is missing.
+func runPair(t *testing.T, c *Contender, j Job) PairResult {
+	t.Helper()
+	if ok, why := c.does(j.Work); !ok {
+		t.Skipf("%s: %s", c.Name, why)
+	}
+	j.Contender, j.Timeout = c.Name, 30
+	p := NewPair(j)
+	r, err := p.Run(t.Context())
+	require.NoError(t, err)
+	return r
+}
+
+// Every contender carries a bulk stream from process to process unchanged, and
+// both sides agree on its size.
+func TestBulkArrivesIntact(t *testing.T) {
+	for _, c := range contenders {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			r := runPair(t, c, Job{Work: "bulk", Bytes: smokeBytes, Verify: true, Interval: 10})
+			require.EqualValues(t, smokeBytes, r.Server.Bytes)
+			require.EqualValues(t, smokeBytes, r.Client.Bytes)
+			require.Positive(t, r.Server.Seconds)
+			require.LessOrEqual(t, r.Client.Start, r.Server.End, "one clock")
+			require.NotZero(t, r.Server.PeakMemory)
+			if c.Works == nil || c.Program != nil {
+				require.NotEmpty(t, r.Server.Series)
+			}
+		})
+	}
+}
+
+// Every contender that does exchanges gives the replies to its requests.
+func TestExchangesAnswer(t *testing.T) {
+	for _, c := range contenders {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			r := runPair(t, c, Job{Work: "pingpong", Seconds: 0.05})
+			require.Positive(t, r.Client.Ops)
+			require.GreaterOrEqual(t, r.Server.Ops, r.Client.Ops, "the server answers the warm-up too")
+			require.NotNil(t, r.Client.Latency)
+			require.LessOrEqual(t, r.Client.Latency.P50, r.Client.Latency.P99)
+		})
+	}
+}
+
+// The other works run to their end over this library and over TCP.
+func TestOtherWorks(t *testing.T) {
+	jobs := []Job{
+		{Work: "bulk8", Bytes: smokeBytes / 8, Verify: true},
+		{Work: "write4k", Bytes: smokeBytes, Verify: true},
+		{Work: "rr64k", Seconds: 0.05},
+		{Work: "setup1", Seconds: 0.05},
+		{Work: "setup64", Seconds: 0.05},
+		{Work: "idle", Conns: 200, Settle: 0.1, Watch: 0.1},
+	}
+	for _, j := range jobs {
+		for _, c := range []*Contender{udtDefault, tcpDefault} {
+			t.Run(j.Work+"/"+c.Name, func(t *testing.T) {
+				t.Parallel()
+				r := runPair(t, c, j)
+				require.Zero(t, r.Client.Failed)
+				w, err := work(j.Work)
+				require.NoError(t, err)
+				for _, m := range w.Metrics[:1] {
+					_, ok := m.Of(r)
+					require.True(t, ok, "the table's main figure %s", m.Name)
+				}
+			})
+		}
+	}
+}
+
+// Eight connections at once are received in full, each of them.
+func TestSharesAddUp(t *testing.T) {
+	r := runPair(t, tcpDefault, Job{Work: "bulk8", Bytes: 64 << 10})
+	require.Equal(t, slices.Repeat([]int64{64 << 10}, 8), r.Server.Shares)
+}
+
+// A contender that fails leaves its error in its row, and the others are measured.
+func TestFailureStaysInItsRow(t *testing.T) {
+	bad := &Contender{Name: "nobody"}
+	missing := &Contender{Name: "absent", Missing: func() string { return "not installed" }}
+	p := Plan{
+		Work: bulk, Contenders: []*Contender{bad, missing, tcpDefault}, Runs: 3,
+		Job: Job{Bytes: 64 << 10, Timeout: 20},
+	}
+	table := p.Run(t.Context(), io.Discard)
+	require.Len(t, table.row("nobody").Errors, maxErrors, "it is given up after these")
+	require.Equal(t, "not installed", table.row("absent").Skipped)
+	require.Len(t, table.row("tcp").Runs, 3)
+	require.Contains(t, table.row("tcp").Figures, "rate")
+}
+
+// A server whose client never comes ends when it is told to stop, as it does when
+// its parent dies: both close its standard input.
+func TestChildEndsWithItsInput(t *testing.T) {
+	for _, c := range []*Contender{udtDefault, tcpDefault} {
+		p := NewPair(Job{Contender: c.Name, Work: "bulk"})
+		p.Server.Role = "server"
+		child, err := StartChild(t.Context(), p.Server)
+		require.NoError(t, err)
+		_, err = child.Listening(t.Context())
+		require.NoError(t, err)
+		child.Wait()
+		require.True(t, child.cmd.ProcessState.Exited(), "%s: it ended by itself, unkilled", c.Name)
+	}
+}
+
+// The time limit of a run ends both children.
+func TestTimeoutEndsTheRun(t *testing.T) {
+	p := NewPair(Job{Contender: "tcp", Work: "bulk", Seconds: 3600, Timeout: 0.2})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := p.Run(ctx)
+	require.Error(t, err)
+	require.NoError(t, ctx.Err())
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// A Target is something that this library must reach on loopback: a figure of
+// Contender in Work, or its ratio to that of Against.
+type Target struct {
+	Work, Metric, Contender string
+	Against                 string // "" for the figure itself
+	AgainstWork             string // "" for the same: otherwise the medians of two works are compared
+	AtLeast                 bool   // otherwise at most
+	Want, Reach             float64
+}
+
+// A Verdict is a target with what was reached.
+type Verdict struct {
+	Target
+	Text    string
+	Value   float64
+	Known   bool // whether it was measured
+	Met     bool
+	Reached bool // the further aim too
+}
+
+// targets of the main contender. A ratio of rates wants much, one of costs or
+// of times little.
+var targets = []Target{
+	{Work: "bulk", Metric: "rate", Against: "raw", AtLeast: true, Want: 0.75},
+	{Work: "bulk", Metric: "rate", Against: "raw-nopoll", AtLeast: true, Reach: 0.95},
+	{Work: "bulk", Metric: "rate", Against: "libudt", AtLeast: true, Want: 5.5},
+	{Work: "bulk", Metric: "rate", Against: "quic", AtLeast: true, Want: 6.5},
+	{Work: "bulk", Metric: "rate", Against: "kcp", AtLeast: true, Want: 8},
+	{Work: "bulk", Metric: "rate", Against: "tcp", AtLeast: true, Reach: 0.75},
+	{Work: "bulk", Metric: "cpu", Against: "raw", Want: 1.3},
+	{Work: "bulk", Metric: "cpu", Against: "quic", Want: 1. / 6},
+	{Work: "bulk", Metric: "cpu", Against: "yamux", Reach: 1},
+	{Work: "pingpong", Metric: "p50", Against: "tcp", Want: 1.6, Reach: 1.2},
+	{Work: "pingpong", Metric: "p99", Against: "tcp", Want: 2, Reach: 1.2},
+	{Work: "setup1", Metric: "rate", Against: "tcp", AtLeast: true, Want: 0.6, Reach: 1},
+	{Work: "setup64", Metric: "rate", Against: "tcp", AtLeast: true, Want: 0.6, Reach: 1},
+	{Work: "setup1", Metric: "rate", Against: "libudt", AtLeast: true, Want: 20},
+	{Work: "setup64", Metric: "rate", Against: "libudt", AtLeast: true, Want: 20},
+	{Work: "write4k", Metric: "rate", AgainstWork: "bulk", AtLeast: true, Want: 0.8},
+	{Work: "bulk8", Metric: "rate", AgainstWork: "bulk", AtLeast: true, Want: 0.95},
+	{Work: "bulk8", Metric: "share_min", AtLeast: true, Want: 0.8},
+	{Work: "bulk8", Metric: "share_max", Want: 1.2},
+	{Work: "bulk", Metric: "allocs", Want: 0.005},
+	{Work: "write4k", Metric: "allocs", Want: 0.005},
+	{Work: "bulk8", Metric: "allocs", Want: 0.005},
+	{Work: "idle", Metric: "heap_dial", Want: 8192, Reach: 4096},
+	{Work: "idle", Metric: "heap_accept", Want: 8192, Reach: 4096},
+	{Work: "idle", Metric: "goroutines_per_conn", Want: 1, Reach: 0.01},
+	{Work: "idle", Metric: "cpu", Want: 2},
+	{Work: "bulk", Metric: "peak_send", Want: 64},
+	{Work: "bulk", Metric: "peak_recv", Want: 64},
+	{Work: "bulk", Metric: "lost", Want: 0.01},
+	{Work: "bulk", Metric: "rate", Contender: "udt-nooffload", Against: "libudt", AtLeast: true, Want: 1},
+	{Work: "bulk", Metric: "cpu", Contender: "udt-nooffload", Against: "libudt", Want: 1},
+	{Work: "bulk", Metric: "rate", Contender: "udt-portable", Against: "libudt", AtLeast: true, Want: 1},
+	{Work: "bulk", Metric: "cpu", Contender: "udt-portable", Against: "libudt", Want: 1},
+}
+
+// judge compares what was measured with the targets. Those whose works did not
+// run are left out.
+func (r *Report) judge() {
+	for _, t := range targets {
+		if t.Contender == "" {
+			t.Contender = udtDefault.Name
+		}
+		table := r.table(t.Work)
+		if table == nil {
+			continue
+		}
+		v := Verdict{Target: t, Text: t.text()}
+		v.Value, v.Known = r.value(table, &t)
+		v.Met = v.Known && t.Want > 0 && t.holds(v.Value, t.Want)
+		v.Reached = v.Known && t.Reach > 0 && t.holds(v.Value, t.Reach)
+		r.Targets = append(r.Targets, v)
+	}
+}
+
+func (t *Target) holds(value, bound float64) bool {
+	if t.AtLeast {
+		return value >= bound
+	}
+	return value <= bound
+}
+
+// value is the figure or the ratio that t is about.
+func (r *Report) value(table *Table, t *Target) (float64, bool) {
+	row := table.row(t.Contender)
+	if row == nil {
+		return 0, false
+	}
+	if t.Against != "" {
+		v, ok := row.Ratios[t.Metric][t.Against]
+		return v, ok
+	}
+	f, ok := row.Figures[t.Metric]
+	if !ok || t.AgainstWork == "" {
+		return f.Median, ok
+	}
+	other := r.table(t.AgainstWork)
+	if other == nil || other.row(t.Contender) == nil {
+		return 0, false
+	}
+	base, ok := other.row(t.Contender).Figures[t.Metric]
+	if !ok || base.Median == 0 {
+		return 0, false
+	}
+	return f.Median / base.Median, true
+}
+
+func (t *Target) text() string {
+	text := fmt.Sprintf("%s %s of %s", t.Work, t.Metric, t.Contender)
+	switch {
+	case t.Against != "":
+		text += " / " + t.Against
+	case t.AgainstWork != "":
+		text += " / its " + t.AgainstWork
+	}
+	return text
+}
+
+func printTargets(w io.Writer, verdicts []Verdict) {
+	if len(verdicts) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\ntargets\n")
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tab, "figure\tvalue\twanted\t\treach for\t")
+	for _, v := range verdicts {
+		value := "not measured"
+		if v.Known {
+			value = fmt.Sprintf("%.3g", v.Value)
+		}
+		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Text, value,
+			v.bound(v.Want), v.verdict(v.Want, v.Met), v.bound(v.Reach), v.verdict(v.Reach, v.Reached))
+	}
+	tab.Flush()
+}
+
+func (v *Verdict) bound(b float64) string {
+	switch {
+	case b == 0:
+		return ""
+	case v.AtLeast:
+		return fmt.Sprintf("≥ %.3g", b)
+	}
+	return fmt.Sprintf("≤ %.3g", b)
+}
+
+func (v *Verdict) verdict(bound float64, met bool) string {
+	switch {
+	case bound == 0 || !v.Known:
+		return ""
+	case met:
+		return "met"
+	}
+	return "NOT MET"
+}
