@@ -385,7 +385,8 @@ func (c *Conn) awaitOpen(ctx context.Context) error {
 			return contextError(ctx.Err())
 		case ctx.Err() != nil:
 			c.closed = true
-			c.core.Fail(proto.ErrClosed)
+			c.core.Abandon(time.Now())
+			c.dueLocked(time.Now())
 			c.noteLocked()
 			return contextError(ctx.Err())
 		}

@@ -16,17 +16,19 @@ import (
 	"github.com/udtgo/udtgo/udt"
 )
 
-// A cancelled dial returns at once with the context's error and leaves nothing,
-// whichever packet of the handshake it waited for.
+// A cancelled dial returns at once with the context's error, whichever packet of the
+// handshake it waited for. It leaves nothing on either side: a listener that has made a
+// connection already is told.
 func TestCancelledDialReturnsAtOnce(t *testing.T) {
 	for _, after := range []time.Duration{0, 5, 15, 25, 35} {
 		for _, rendezvous := range []bool{false, true} {
 			inLab(t, wan, func(l *lab) {
 				e := l.endpoint(addrA)
+				var listener *udt.Listener
 				if rendezvous {
 					l.socket(addrB)
 				} else {
-					l.listen(addrB, nil)
+					listener = l.listen(addrB, nil)
 				}
 				ctx, cancel := context.WithCancel(context.Background())
 				start := time.Now()
@@ -39,13 +41,60 @@ func TestCancelledDialReturnsAtOnce(t *testing.T) {
 				_, err := d.DialUDT(ctx, "udt", netip.AddrPort{}, addrB)
 				require.ErrorIs(l, err, context.Canceled)
 				l.requireTook(start, after*time.Millisecond, after*time.Millisecond, "the dial")
+				time.Sleep(50 * time.Millisecond)
 				require.Zero(l, e.Stats().Connections)
+				if listener != nil && after >= 25 {
+					c, err := listener.Accept()
+					require.NoError(l, err)
+					_, err = c.Read(make([]byte, 1))
+					require.ErrorIs(l, err, syscall.ECONNRESET)
+					require.NoError(l, c.Close())
+					require.Zero(l, listener.Endpoint().Stats().Connections)
+				}
 				sent := l.net.LinkStats(addrA.Addr(), addrB.Addr()).Sent
 				time.Sleep(time.Minute)
-				require.LessOrEqual(l, l.net.LinkStats(addrA.Addr(), addrB.Addr()).Sent, sent+1, "nothing is sent any more")
+				require.Equal(l, sent, l.net.LinkStats(addrA.Addr(), addrB.Addr()).Sent, "nothing is sent any more")
 			})
 		}
 	}
+}
+
+// A cancelled dial whose conclusion or its answer is lost tells the listener
+// nevertheless.
+func TestCancelledDialLeavesNothingOnALossyPath(t *testing.T) {
+	link := wan
+	link.Loss = 0.2
+	inLab(t, link, func(l *lab) {
+		told, missed := 0, 0
+		e, listener := l.endpoint(addrA), l.listen(addrB, nil)
+		go func() {
+			for {
+				c, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				c.SetDeadline(time.Now().Add(4 * time.Second))
+				if _, err = c.Read(make([]byte, 1)); errors.Is(err, syscall.ECONNRESET) {
+					told++
+				} else {
+					missed++
+				}
+				c.Close()
+			}
+		}()
+		for range 200 {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+			c, err := e.Dial(ctx, addrB, nil)
+			cancel()
+			require.Error(l, err, "%v", c)
+			time.Sleep(4 * time.Second)
+		}
+		time.Sleep(20 * time.Second)
+		require.Zero(l, e.Stats().Connections)
+		require.Zero(l, listener.Endpoint().Stats().Connections)
+		require.Greater(l, told, 50)
+		require.Zero(l, missed)
+	})
 }
 
 // The end of the context does not affect a connection that is established.

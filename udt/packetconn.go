@@ -319,8 +319,9 @@ func (p *PacketConn) closeIdle() {
 
 // WriteTo sends b as one message to addr, a *net.UDPAddr. It waits during the
 // handshake of a new connection and while the peer's send buffer is full, both
-// under the write deadline. A failed dial is its error, and for a second also
-// that of further calls with the same address. If messages were lost with an
+// under the write deadline, after which the handshake goes on for the next call. A
+// failed dial is its error, and for a second also that of further calls with the
+// same address. If messages were lost with an
 // earlier connection to addr, WriteTo returns the reason once, without sending.
 // An empty b sends nothing.
 func (p *PacketConn) WriteTo(b []byte, addr net.Addr) (int, error) {
@@ -406,42 +407,47 @@ func (p *PacketConn) connTo(to netip.AddrPort) (*Conn, error) {
 		case peer.failed != nil && now.Sub(peer.failedAt) < dialFailHold:
 			return nil, peer.failed
 		case peer.cancel != nil:
-			p.wcond.Wait() // another call dials
-			continue
+		default:
+			p.dialLocked(peer, to)
 		}
-		p.dialLocked(peer, to)
+		p.wcond.Wait()
 	}
 }
 
-// dialLocked opens a connection, with mu given up meanwhile.
+// dialLocked begins to open a connection. It does not end with the call that wants
+// it, whose deadline may be short: the next one finds it.
 func (p *PacketConn) dialLocked(peer *packetPeer, to netip.AddrPort) {
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	peer.cancel = cancel
-	p.mu.Unlock()
+	go p.dial(ctx, cancel, peer, to)
+}
+
+func (p *PacketConn) dial(ctx context.Context, cancel context.CancelFunc, peer *packetPeer, to netip.AddrPort) {
+	defer cancel()
 	c, err := p.endpoint.dial(ctx, to, &p.config, false, p)
 	p.mu.Lock()
 	peer.cancel = nil
 	p.wcond.Broadcast()
 	switch {
-	case errors.Is(err, context.Canceled):
-	case err != nil:
-		peer.failed, peer.failedAt = err, time.Now()
-		if p.sweep == nil && !p.closed {
-			p.sweep = time.AfterFunc(packetSweep, p.closeIdle)
-		}
 	case p.closed:
 		p.mu.Unlock()
-		c.Abort()
-		p.mu.Lock()
-	default:
-		peer.failed = nil
-		peer.conns = append(peer.conns, c)
-		p.addedLocked(c)
+		if err == nil {
+			c.Abort()
+		}
+		return
+	case err != nil:
+		peer.failed, peer.failedAt = err, time.Now()
+		if p.sweep == nil {
+			p.sweep = time.AfterFunc(packetSweep, p.closeIdle)
+		}
 		p.mu.Unlock()
-		p.joined(c)
-		p.mu.Lock()
+		return
 	}
+	peer.failed = nil
+	peer.conns = append(peer.conns, c)
+	p.addedLocked(c)
+	p.mu.Unlock()
+	p.joined(c)
 }
 
 // joined is called once p knows c, which gets the write deadline, and may have
@@ -487,14 +493,7 @@ func (p *PacketConn) SetWriteDeadline(t time.Time) error {
 		return opError("set", p.addr, nil, net.ErrClosed)
 	}
 	p.wtime = t
-	p.wdead.setLocked(&p.mu, t, func() {
-		p.wcond.Broadcast()
-		for _, peer := range p.peers {
-			if peer.cancel != nil {
-				peer.cancel()
-			}
-		}
-	})
+	p.wdead.setLocked(&p.mu, t, p.wcond.Broadcast)
 	conns := p.connsLocked()
 	p.mu.Unlock()
 	for _, c := range conns {

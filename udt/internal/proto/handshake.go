@@ -11,6 +11,7 @@ import (
 const (
 	handshakeInterval = 250 * time.Millisecond
 	cookieLife        = time.Second // conclusions without an answer: ask for another cookie
+	abandonLife       = 3 * time.Second
 	legacyHold        = 300 * time.Millisecond
 	maxEarlyPackets   = 64
 	maxHandshakeRTT   = 3 * time.Second
@@ -31,6 +32,7 @@ type handshaker struct {
 	heard   bool // rendezvous: peer is valid
 	early   [][]byte
 
+	abandoned   bool          // nobody waits for the connection any more
 	refused     bool          // the system reported the peer's port unreachable once
 	due         time.Duration // next repetition
 	deadline    time.Duration // zero never
@@ -90,7 +92,7 @@ func (c *Conn) socketType() wire.SocketType {
 // appendRequest appends the request that is due.
 func (c *Conn) appendRequest(now time.Duration, b []byte) []byte {
 	h := &c.hs
-	if h.request == wire.RequestConclusion && !c.rendezvous && now-h.concludedAt >= cookieLife {
+	if h.request == wire.RequestConclusion && !c.rendezvous && !h.abandoned && now-h.concludedAt >= cookieLife {
 		// The cookie may have died at the listener's clock (udt4.md, section 6.5).
 		h.request, h.cookie, h.sends = wire.RequestInduction, 0, 0
 	}
@@ -233,10 +235,29 @@ func (c *Conn) establish(now time.Duration, peer *wire.Handshake) {
 	}
 	early := c.hs.early
 	c.hs.early = nil
+	if c.hs.abandoned {
+		c.abort(now, wire.ReasonAborted)
+		return
+	}
 	for _, b := range early {
 		c.handleOpen(now, b, nil)
 	}
 	c.endBatch(now)
+}
+
+// Abandon ends an attempt to connect. Of a listener that may have made a connection
+// of our conclusion, the answer is waited for, to tell it that there is none.
+func (c *Conn) Abandon(now time.Time) {
+	t := c.at(now)
+	h := &c.hs
+	if c.phase != phaseConnecting || c.rendezvous || h.request != wire.RequestConclusion || h.sends == 0 {
+		c.end(ErrClosed)
+		return
+	}
+	h.abandoned = true
+	if till := t + abandonLife; h.deadline == 0 || till < h.deadline {
+		h.deadline = till
+	}
 }
 
 // HandleConclusion takes a conclusion that a client repeats: the response, or
