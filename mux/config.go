@@ -30,14 +30,18 @@ const (
 // means none allowed. Values out of range become the nearest one in it.
 type Config struct {
 	// MaxStreams is how many bidirectional streams the peer may have open, by
-	// default 1024. A stream counts until our side has closed it.
+	// default 1024. A stream counts until our side has closed it. The peer's
+	// OpenStream waits when they are so many, but until our settings have reached it
+	// the peer may open 16, of which those that are too many are reset with
+	// CodeRefused.
 	MaxStreams int64
 
 	// MaxUniStreams is the same for unidirectional streams.
 	MaxUniStreams int64
 
 	// AcceptBacklog is how many streams of each kind may wait for Accept, by
-	// default 256. The peer's OpenStream waits when they are so many.
+	// default 256. The peer's OpenStream waits when they are so many; as to the first
+	// 16, see MaxStreams.
 	AcceptBacklog int
 
 	// InitialStreamWindow is how many bytes of a stream may wait for Read, from
@@ -60,7 +64,8 @@ type Config struct {
 	MaxFrameSize int
 
 	// KeepAlivePeriod is the silence after which the peer is asked for a sign of
-	// life. The default is 15 s; negative means never.
+	// life. The default is 15 s, or a third of IdleTimeout if that is less; negative
+	// means never.
 	KeepAlivePeriod time.Duration
 
 	// IdleTimeout is the silence after which the session ends. The default is
@@ -103,6 +108,9 @@ func (c *Config) core(server, messages bool) proto.Config {
 		MaxFrame:      min(max(limit(c.MaxFrameSize, defaultFrameSize), minFrameSize), maxFrameSize),
 		KeepAlive:     limit(c.KeepAlivePeriod, defaultKeepAlive),
 		Idle:          limit(c.IdleTimeout, defaultIdle),
+	}
+	if c.KeepAlivePeriod == 0 && p.Idle > 0 {
+		p.KeepAlive = min(p.KeepAlive, p.Idle/3)
 	}
 	p.SessionWindow = min(max(p.SessionWindow, proto.EarlySessionWindow), maxWindow)
 	p.StreamWindow = min(max(p.StreamWindow, proto.EarlyStreamWindow), p.SessionWindow)

@@ -14,7 +14,9 @@
 //
 // A Session is a net.Listener and a Stream is a net.Conn, so servers and protocols
 // that were written for TCP run on streams as they are. For peers that speak yamux,
-// YamuxClient and YamuxServer give sessions of hashicorp/yamux the same methods.
+// YamuxClient and YamuxServer give sessions of hashicorp/yamux the methods of a
+// Muxer, which Session has too: a program that needs no more changes the line that
+// makes the session.
 //
 // # Ends
 //
@@ -48,16 +50,17 @@
 //   - Messages (a UDT connection in message mode): each packet is one message without
 //     the "in order" flag. A sender makes packets that fit one packet of the carrier,
 //     but may use 256 bytes in any case. The packet with CLOSE is sent in order, so
-//     that it is delivered after all others; DATAGRAM is alone in its packet.
+//     that it is delivered after all others. DATAGRAM is alone in its packet, a
+//     message that may have a time to live.
 //   - Byte stream: each packet follows its length in two bytes, big-endian.
 //
-// Both are reliable; the first may deliver in any order. Therefore frames carry stream
+// Both are reliable, but for DATAGRAM; the first may deliver in any order. Therefore frames carry stream
 // offsets, limits are absolute and only grow, and an endpoint must take frames about
 // a stream in any order. Frames about streams that have ended are ignored.
 //
 // Either side may send as soon as the connection exists. One is the client and the
-// other the server. HELLO is in the first packet of either side; on a byte stream it
-// is the first frame to arrive. Before it has arrived the limits of the peer are taken
+// other the server. HELLO is in the first packet of either side that is no DATAGRAM; on
+// a byte stream it is the first frame to arrive. Before it the limits of the peer are taken
 // to be: 65536 bytes per stream, 262144 per session, 16 streams of each kind. An
 // endpoint must allow as much; streams below that number which it does not want it
 // resets with code REFUSED.
@@ -98,11 +101,16 @@
 // changes nothing. Unknown ones are ignored. A second HELLO, another version, the
 // same role as one's own, or another carrier ends the session.
 //
+// An endpoint ends the session with PROTOCOL if a frame is malformed, about a stream
+// that its peer alone can open and has not, about a direction that the stream has not
+// or that is not the sender's to speak of, a PONG without PING, or a DATAGRAM on a byte
+// stream; with FLOW_CONTROL if a limit is exceeded, that of streams included.
+//
 // # Streams
 //
 // Each direction of a stream is a sequence of bytes. It ends with FIN, after all its
-// bytes, or with RESET_STREAM, which says how many bytes the sender counted: frames
-// beyond the final size, or two final sizes, end the session. RESET_STREAM after
+// bytes, or with RESET_STREAM, which says how many bytes the sender counted. No byte
+// is sent twice. Frames beyond the final size, or two final sizes, end the session. RESET_STREAM after
 // everything has arrived changes nothing.
 //
 // STOP_SENDING says that data will be discarded. Its receiver sends RESET_STREAM with
@@ -123,9 +131,9 @@
 //
 // # Priorities, PING, GOAWAY, CLOSE
 //
-// PRIORITY tells the acceptor of a stream how its opener wants it to be sent, as RFC
-// 9218; the count grows with each change, and a lower one is ignored. Streams begin
-// with urgency 3, incremental.
+// PRIORITY tells the acceptor of a bidirectional stream how its opener wants it to be
+// sent, as RFC 9218; the count grows with each change, from 0, and one that is not
+// above the last is ignored. Streams begin with urgency 3, incremental.
 //
 // PING is answered with PONG, once. An endpoint has one PING on its way at most.
 // Endpoints send one when they have heard nothing for a while, and give up a peer
@@ -139,6 +147,8 @@
 // An endpoint may end a session with FLOOD whose peer exceeds, with a generous burst:
 // 200 streams per second opened and reset before the application was done with them,
 // 10 pings per second, 100 moves of limits per second and one per 16384 bytes that it
-// was sent, 100 frames without effect per second, or more than 64 holes in a stream
-// and one per 256 bytes of it.
+// was sent and two per stream that was opened to it, 1000 changes of priority per
+// second, 100 frames without effect per second and three per stream that either
+// opened, or more than 64 holes in a stream and one per 256 bytes of it, and 4096 in
+// all streams beyond those. A packet without frames is a frame without effect.
 package mux

@@ -48,8 +48,8 @@ func (timeoutError) Is(target error) bool { return target == syscall.ETIMEDOUT }
 // It is syscall.ECONNRESET, and syscall.EPIPE for writing, if the peer did it, and
 // net.ErrClosed if we did.
 type StreamError struct {
-	Code   uint64
-	Remote bool
+	Code   uint64 // that of Reset, 0 for Close and CloseRead, or one of this package
+	Remote bool   // the peer did it
 }
 
 func (e *StreamError) Error() string {
@@ -65,11 +65,11 @@ func (e *StreamError) Is(target error) bool { return isEnd(e.Remote, target) }
 // A SessionError reports why a session ended.
 //
 // It is syscall.ECONNRESET and syscall.EPIPE if the peer closed it, and
-// net.ErrClosed if we did.
+// net.ErrClosed if we did, for which Code says whether the peer was at fault.
 type SessionError struct {
-	Code   uint64
-	Reason string
-	Remote bool
+	Code   uint64 // that of CloseWithError, 0 for Close, or one of this package
+	Reason string // for people; from the peer if Remote is set
+	Remote bool   // the peer closed the session
 }
 
 func (e *SessionError) Error() string {
@@ -122,6 +122,13 @@ func (s *Session) opError(op string, err error) error {
 	}
 	return &net.OpError{Op: op, Net: "mux", Source: s.conn.LocalAddr(), Addr: s.conn.RemoteAddr(), Err: fromCore(err)}
 }
+
+// An endError is the end of a session as Accept returns it. It hides that a timeout
+// calls itself temporary: servers would call Accept again, for ever.
+type endError struct{ err error }
+
+func (e endError) Error() string { return e.err.Error() }
+func (e endError) Unwrap() error { return e.err }
 
 // errTimeout is what calls return whose deadline has passed.
 var errTimeout = os.ErrDeadlineExceeded

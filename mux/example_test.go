@@ -1,10 +1,12 @@
 package mux_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"log"
+	"net"
 
 	"github.com/udtgo/udtgo/mux"
 	"github.com/udtgo/udtgo/udt"
@@ -67,4 +69,50 @@ func Example() {
 	// echo 0
 	// echo 1
 	// echo 2
+}
+
+// A program that uses the methods of a Muxer speaks mux or yamux: only the lines that
+// make the sessions differ.
+func ExampleMuxer() {
+	near, far := net.Pipe()
+	// For peers that speak yamux: client, err := mux.YamuxClient(near, nil)
+	client, err := mux.Client(near, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	// For peers that speak yamux: server, err := mux.YamuxServer(far, nil)
+	server, err := mux.Server(far, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	go greet(server)
+
+	stream, err := client.Open()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer stream.Close()
+	fmt.Fprintln(stream, "gopher")
+	answer, err := bufio.NewReader(stream).ReadString('\n')
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(answer)
+	// Output:
+	// hello, gopher
+}
+
+// greet serves one stream of any Muxer.
+func greet(m mux.Muxer) {
+	stream, err := m.Accept()
+	if err != nil {
+		return
+	}
+	defer stream.Close()
+	name, err := bufio.NewReader(stream).ReadString('\n')
+	if err == nil {
+		fmt.Fprint(stream, "hello, ", name)
+	}
 }

@@ -2,10 +2,12 @@ package mux_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,7 +45,7 @@ func TestDeadlineInsideTheConnection(t *testing.T) {
 			require.NoError(t, err)
 			st, err := session.OpenUniStream(t.Context())
 			require.NoError(t, err)
-			all := pattern(256 << 20)
+			all := plenty()
 			require.NoError(t, st.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
 			n, err := st.Write(all) // nobody reads
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
@@ -72,10 +74,7 @@ func TestStuckConnection(t *testing.T) {
 		stuck, err := session.OpenStream(t.Context())
 		require.NoError(t, err)
 		results := make(chan error, 3)
-		write := func(st *mux.Stream) {
-			_, err := st.Write(make([]byte, 1<<30))
-			results <- err
-		}
+		write := func(st *mux.Stream) { results <- pour(st) }
 		go write(stuck)
 		time.Sleep(5 * time.Second) // the buffers of both sides are full
 
@@ -95,12 +94,27 @@ func TestStuckConnection(t *testing.T) {
 	})
 }
 
-func pattern(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
+// plenty is a pattern that is longer than all buffers of a connection.
+var plenty = sync.OnceValue(func() []byte {
+	const period = 2048
+	b := make([]byte, 256<<20)
+	for i := range period {
 		b[i] = byte(i * 7 >> 3)
 	}
+	for n := period; n < len(b); n *= 2 {
+		copy(b[n:], b[:n])
+	}
 	return b
+})
+
+// pour writes until that fails.
+func pour(st *mux.Stream) error {
+	b := make([]byte, 1<<20)
+	for {
+		if _, err := st.Write(b); err != nil {
+			return err
+		}
+	}
 }
 
 func writeAll(w io.Writer, b []byte) <-chan error {
@@ -130,7 +144,7 @@ func requireStream(t testing.TB, c net.Conn, id int64, want []byte) {
 				continue
 			}
 			require.EqualValues(t, at, f.Value)
-			require.Equal(t, string(want[at:at+len(f.Data)]), string(f.Data))
+			require.True(t, bytes.Equal(want[at:at+len(f.Data)], f.Data), "bytes from %d on", at)
 			at += len(f.Data)
 		}
 	}

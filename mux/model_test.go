@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -17,6 +18,8 @@ import (
 	"github.com/udtgo/udtgo/mux"
 	"github.com/udtgo/udtgo/nettest"
 )
+
+var conversations = flag.Int("conversations", 3, "how many times to run TestConversations; a third under the race detector")
 
 // An ending is how a conversation on a stream ends.
 type ending byte
@@ -158,8 +161,12 @@ func follow(st *mux.Stream, rng *rand.Rand) error {
 // Many conversations at once, in both directions, over paths that lose and reorder:
 // each is what its plan says, none hangs, and no stream is left.
 func TestConversations(t *testing.T) {
+	seeds := uint64(*conversations)
+	if raceEnabled {
+		seeds = max(1, seeds/3)
+	}
 	for _, c := range virtual {
-		for seed := range uint64(3) {
+		for seed := range seeds {
 			t.Run(fmt.Sprintf("%s/%d", c.name, seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { converse(t, c.make, seed) })
 			})

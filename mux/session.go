@@ -12,8 +12,11 @@ import (
 )
 
 // A Session carries streams over one connection. It implements net.Listener,
-// so a server's streams can be served by anything that accepts a Listener.
-// Multiple goroutines may invoke methods on a Session simultaneously.
+// so a server's streams can be served by anything that accepts a Listener. Such
+// servers close their listener when they are shut down, and that ends the session with
+// all its streams: for a graceful end call GoAway first, and shut the server down when
+// NumStreams is 0. Multiple goroutines may invoke methods on a Session simultaneously.
+// A Session must be closed, or it lives as long as its connection.
 type Session struct {
 	// Set before the Session is shared.
 	conn     net.Conn
@@ -47,10 +50,11 @@ type Session struct {
 
 var _ net.Listener = (*Session)(nil)
 
-// Client makes a session over conn, which the session takes over and closes. The
-// two peers of a connection must take different roles. A nil config means the zero
-// Config. It does not wait for the peer: if that speaks something else, the session
-// ends with a *SessionError.
+// Client makes a session over conn, which the session takes over and closes: nobody
+// else may use conn, or set its deadlines. The two peers of a connection must take
+// different roles. A nil config means the zero Config. Client does not wait for the
+// peer: if that speaks something else, the session ends with a *SessionError. The error
+// is always nil at present.
 func Client(conn net.Conn, config *Config) (*Session, error) { return newSession(conn, config, false) }
 
 // Server is like Client for the other role.
@@ -130,6 +134,9 @@ func (s *Session) wakeLocked() {
 		}
 		if w&proto.WakeWrite != 0 {
 			st.wcond.Broadcast()
+			if st.core.WriteErr() != nil && s.core.Err() == nil {
+				s.interruptLocked(st) // the peer reads no more
+			}
 		}
 	}
 	e := s.core.TakeEvents()

@@ -9,11 +9,13 @@ import (
 )
 
 // OpenStream opens a bidirectional stream. It waits while the peer allows no more
-// of them. The peer sees the stream at once, so either side may speak first. The
-// error is ErrGoAway after the peer's GoAway.
+// of them, until ctx ends, but not for the peer otherwise. The peer sees the stream at
+// once, so either side may speak first. The error is ErrGoAway after the peer's GoAway,
+// and after the end of the session that of Err.
 func (s *Session) OpenStream(ctx context.Context) (*Stream, error) { return s.open(ctx, proto.Bidi) }
 
-// OpenUniStream opens a stream on which only we send.
+// OpenUniStream is like OpenStream for a stream on which only we send. The two kinds
+// are counted separately.
 func (s *Session) OpenUniStream(ctx context.Context) (*Stream, error) { return s.open(ctx, proto.Uni) }
 
 func (s *Session) open(ctx context.Context, kind proto.Kind) (*Stream, error) {
@@ -40,8 +42,9 @@ func (s *Session) Open() (net.Conn, error) {
 	return st, nil
 }
 
-// AcceptStream returns the next stream the peer opened, of either kind. Streams
-// that arrived before the peer closed the session are still returned.
+// AcceptStream waits for the next stream that the peer opens, of either kind, until
+// ctx ends. Streams that arrived before the peer closed the session, or the connection
+// was lost, are still returned; after that the error is that of Err, and final.
 func (s *Session) AcceptStream(ctx context.Context) (*Stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +56,10 @@ func (s *Session) AcceptStream(ctx context.Context) (*Stream, error) {
 		if st != nil {
 			return true, nil
 		}
-		return false, s.core.Err()
+		if err := s.core.Err(); err != nil {
+			return false, endError{fromCore(err)}
+		}
+		return false, nil
 	})
 	if err != nil {
 		return nil, s.opError("accept", err)
@@ -90,9 +96,11 @@ func (s *Session) Ping(ctx context.Context) (time.Duration, error) {
 	return rtt, nil
 }
 
-// GoAway tells the peer to open no more streams. Open streams continue, and streams
-// that the peer opened before it heard are still accepted; when NumStreams is 0
-// nothing is lost by Close.
+// GoAway tells the peer to open no more streams: its OpenStream fails with ErrGoAway.
+// It does not wait. Open streams continue, and streams that the peer opened before it
+// heard still arrive, for about a round trip; the Ping that follows takes as long.
+// When NumStreams is 0 after that, Close ends nothing early. Our own OpenStream goes
+// on as before.
 func (s *Session) GoAway() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,10 +112,12 @@ func (s *Session) GoAway() error {
 	return nil
 }
 
-// SendDatagram sends b, which must fit a packet: see Stats. It is sent again when
-// it was lost until ttl has passed; zero means for ever. SendDatagram waits for room
-// in the connection's buffer. The error is ErrNoDatagrams unless the carrier keeps
-// message boundaries.
+// SendDatagram sends b as a whole, outside of all streams and in no order. b must fit
+// a packet, see Stats.MaxDatagram, or the error is ErrDatagramTooLarge; it may be
+// empty, and may be reused. It is sent, and sent again when it was lost, until ttl has
+// passed; zero means for ever. SendDatagram waits for room in the connection's buffer,
+// until the session ends. The error is ErrNoDatagrams unless the carrier keeps message
+// boundaries.
 func (s *Session) SendDatagram(b []byte, ttl time.Duration) error {
 	switch {
 	case s.maxDatagram() == 0:
@@ -138,7 +148,8 @@ func (s *Session) maxDatagram() int {
 	return s.carrier.packetSize() - 1
 }
 
-// ReceiveDatagram returns the next datagram. When 128 wait the oldest is dropped.
+// ReceiveDatagram waits for the next datagram until ctx ends. When 128 wait the oldest
+// is dropped. The error is ErrNoDatagrams unless the carrier keeps message boundaries.
 func (s *Session) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

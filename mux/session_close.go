@@ -54,9 +54,6 @@ func (s *Session) failLocked(err error) {
 }
 
 func (s *Session) endedLocked(err error) {
-	if s.logger != nil {
-		s.logger.Debug("mux session ended", slog.Any("error", err))
-	}
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -65,12 +62,15 @@ func (s *Session) endedLocked(err error) {
 	s.closeBy = time.Now().Add(closeWait)
 	_ = s.conn.SetWriteDeadline(s.closeBy)
 	close(s.done)
-	go s.finish()
+	go s.finish(err)
 }
 
 // finish sends what is left when the session has ended, and closes the connection.
-func (s *Session) finish() {
+func (s *Session) finish(err error) {
 	defer close(s.finished)
+	if s.logger != nil { // without mu, as it may write to a stream
+		s.logger.Debug("mux session ended", slog.Any("error", err))
+	}
 	// Connections need not heed the deadline that was set.
 	guard := time.AfterFunc(closeWait+drainWait, func() { _ = s.conn.Close() })
 	defer guard.Stop()

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/mux"
+	"github.com/udtgo/udtgo/mux/internal/frame"
 	"github.com/udtgo/udtgo/nettest"
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
@@ -187,6 +190,88 @@ func TestDatagrams(t *testing.T) {
 		_, err := client.ReceiveDatagram(t.Context())
 		require.ErrorIs(t, err, mux.ErrNoDatagrams)
 		require.Zero(t, client.Stats().MaxDatagram)
+	})
+}
+
+// A datagram is not sent any more when its time to live has passed; one that lives for
+// ever arrives when the path is back.
+func TestDatagramsExpire(t *testing.T) {
+	var down atomic.Bool
+	filter := func([]byte, netip.AddrPort, netip.AddrPort) simnet.Verdict {
+		if down.Load() {
+			return simnet.Drop
+		}
+		return simnet.Pass
+	}
+	network := near
+	network.Filter = filter
+	inBubble(t, nettest.SimnetPipe(messages, network), nil, func(t *testing.T, client, server *mux.Session) {
+		time.Sleep(time.Second)
+		down.Store(true)
+		require.NoError(t, client.SendDatagram([]byte("short"), 100*time.Millisecond))
+		require.NoError(t, client.SendDatagram([]byte("long"), 0))
+		time.Sleep(2 * time.Second)
+		down.Store(false)
+		b, err := server.ReceiveDatagram(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "long", string(b))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err = server.ReceiveDatagram(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, client.Err())
+	})
+}
+
+// An application that has read a stream to its end and called CloseWrite may forget
+// Close: the stream does not count any more.
+func TestForgottenClose(t *testing.T) {
+	overMessages(t, &mux.Config{MaxStreams: 16}, func(t *testing.T, client, server *mux.Session) {
+		for range 100 {
+			a, b := pairOf(t, client, server)
+			require.NoError(t, a.CloseWrite())
+			for _, st := range []*mux.Stream{b, a} {
+				_, err := io.ReadAll(st)
+				require.NoError(t, err)
+				if st == b {
+					require.NoError(t, b.CloseWrite())
+				}
+			}
+		}
+		time.Sleep(time.Second)
+		require.Zero(t, client.NumStreams()+server.NumStreams())
+	})
+}
+
+// A short IdleTimeout alone makes nobody who is there look dead.
+func TestShortIdleTimeout(t *testing.T) {
+	overMessages(t, &mux.Config{IdleTimeout: time.Second}, func(t *testing.T, client, server *mux.Session) {
+		time.Sleep(time.Minute)
+		require.NoError(t, client.Err())
+		require.NoError(t, server.Err())
+	})
+}
+
+// The peer's Close ends a Write at once, even one inside a connection that is stuck.
+func TestStopReachesStuckWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c1, c2, stop, err := nettest.SimnetPipe(messages, near)()
+		require.NoError(t, err)
+		defer stop()
+		session, err := mux.Client(c1, nil)
+		require.NoError(t, err)
+		peer := c2.(*udt.Conn)
+		require.NoError(t, peer.WriteMessage(generous(true), udt.MessageOptions{}))
+		time.Sleep(time.Second)
+		st, err := session.OpenStream(t.Context())
+		require.NoError(t, err)
+		wrote := make(chan error, 1)
+		go func() { wrote <- pour(st) }()
+		time.Sleep(5 * time.Second) // the buffers of both sides are full
+		require.NoError(t, peer.WriteMessage(frame.Append(nil, frame.Frame{Type: frame.StopSending, Value: 5}), udt.MessageOptions{}))
+		requireReset(t, <-wrote, 5, true)
+		stop()
+		require.NoError(t, session.Close())
 	})
 }
 

@@ -52,9 +52,11 @@ func (st *Stream) RemoteAddr() net.Addr { return st.s.RemoteAddr() }
 
 // SetPriority sets when the stream's data are sent if several streams have some, as
 // RFC 9218: those of a lower urgency, 0 to 7, go first; of equal ones those that
-// are incremental take turns, others are sent one after the other. The default is
-// 3, incremental. If we opened the stream the peer uses the same for its direction,
-// unless it calls SetPriority itself.
+// are incremental take turns, others are sent one after the other. Streams that would
+// have to wait get a sixteenth of the bytes, so that none starves. The default is 3,
+// incremental; values out of range become the nearest one in it. If we opened the
+// stream, and it is bidirectional, the peer uses the same for its direction unless it
+// calls SetPriority itself; peers put up with a thousand changes per second.
 func (st *Stream) SetPriority(urgency int, incremental bool) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -64,7 +66,7 @@ func (st *Stream) SetPriority(urgency int, incremental bool) {
 
 // Close closes both directions: what was written is delivered and the peer then
 // reads io.EOF, unread data are discarded and the peer's writes fail. It does not
-// wait. Blocked calls return net.ErrClosed.
+// wait. Blocked calls return net.ErrClosed, and so does Close of a closed stream.
 func (st *Stream) Close() error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -88,8 +90,9 @@ func (st *Stream) endLocked() {
 	st.s.interruptLocked(st)
 }
 
-// CloseWrite ends the writing side; the peer reads io.EOF after the data. A Write
-// that waits fails.
+// CloseWrite ends the writing side; the peer reads io.EOF after the data. It does not
+// wait; a Write that waits fails. The error is net.ErrClosed if it was closed before,
+// and a *StreamError if the peer reads no more.
 func (st *Stream) CloseWrite() error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -100,7 +103,8 @@ func (st *Stream) CloseWrite() error {
 }
 
 // CloseRead asks the peer to stop sending; unread data is discarded. The peer's
-// Write fails with a *StreamError of code 0, and our Reads with net.ErrClosed.
+// Write fails with a *StreamError of code 0, and our Reads with net.ErrClosed. It does
+// not wait.
 func (st *Stream) CloseRead() error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -109,8 +113,10 @@ func (st *Stream) CloseRead() error {
 	return st.s.opError("close", err)
 }
 
-// Reset abandons both directions; the peer sees a *StreamError with code. What was
-// written and not yet read by the peer may be lost.
+// Reset abandons both directions; the peer sees a *StreamError with code, which should
+// be below 2^32. What was written and not yet read by the peer may be lost. A direction
+// that has ended, by CloseWrite or the peer's, stays as it is. Reset does not wait; the
+// error is net.ErrClosed if there was nothing left to abandon.
 func (st *Stream) Reset(code uint64) error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()

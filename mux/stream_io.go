@@ -22,8 +22,10 @@ func (st *Stream) Read(b []byte) (int, error) {
 	defer s.mu.Unlock()
 	for {
 		switch {
-		case st.closed || s.local:
+		case st.closed:
 			return 0, s.opError("read", net.ErrClosed)
+		case s.local:
+			return 0, s.opError("read", s.core.Err())
 		case st.rdead.expired:
 			return 0, s.opError("read", errTimeout)
 		case len(b) == 0:

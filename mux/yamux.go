@@ -186,6 +186,9 @@ func (s *YamuxSession) opError(op string, err error) error {
 	case errors.Is(err, yamux.ErrRemoteGoAway):
 		err = ErrGoAway
 	}
+	if op == "accept" && s.session.IsClosed() {
+		err = endError{err}
+	}
 	return &net.OpError{Op: op, Net: "yamux", Source: s.session.LocalAddr(), Addr: s.session.RemoteAddr(), Err: err}
 }
 

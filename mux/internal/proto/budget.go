@@ -7,7 +7,7 @@ import "time"
 // requirements, with bursts that leave room for what happens in a round trip.
 type budget struct {
 	rate  float64 // per second
-	burst float64
+	burst float64 // what the rate fills up to; what was earned may be more, and stays
 	left  float64
 	at    time.Duration
 }
@@ -26,13 +26,14 @@ func (b *budget) take(now time.Duration) bool {
 
 func (b *budget) refill(now time.Duration) {
 	if now > b.at {
-		b.left = min(b.burst, b.left+b.rate*(now-b.at).Seconds())
+		b.left = max(b.left, min(b.burst, b.left+b.rate*(now-b.at).Seconds()))
 		b.at = now
 	}
 }
 
-// earn allows n more.
-func (b *budget) earn(n float64) { b.left = min(b.left+n, 4*b.burst) }
+// earn allows n more, whenever they come: a peer may act on a thousand streams at
+// once long after they were opened. What is earned has cost the peer as much.
+func (b *budget) earn(n float64) { b.left += n }
 
 // wait returns how long it takes until take succeeds.
 func (b *budget) wait(now time.Duration) time.Duration {
@@ -47,8 +48,9 @@ func (b *budget) wait(now time.Duration) time.Duration {
 type budgets struct {
 	churn  budget // streams opened and reset before we were done with them
 	pings  budget
-	limits budget // MAX_DATA and its kin; data that we send earn some
-	empty  budget // frames without effect
+	limits budget // MAX_DATA and its kin; data that we send and streams earn some
+	orders budget // changes of priority
+	empty  budget // frames without effect; streams earn some
 }
 
 func newBudgets(streams int64) budgets {
@@ -56,6 +58,7 @@ func newBudgets(streams int64) budgets {
 		churn:  newBudget(200, float64(max(400, streams))), // all at once may be reset
 		pings:  newBudget(10, 200),
 		limits: newBudget(100, 1000),
+		orders: newBudget(1000, float64(max(4000, streams))),
 		empty:  newBudget(100, 400),
 	}
 }

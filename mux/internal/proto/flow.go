@@ -63,3 +63,16 @@ func (s *Session) arrived(st *Stream, end int64) error {
 	r.highest = end
 	return nil
 }
+
+// maxFragments is how many holes there may be in all streams together beyond what
+// each may have. A program that writes byte by byte makes many when packets are lost.
+const maxFragments = 4096
+
+// fragmented counts the holes in st, and reports whether they are few enough: what
+// is remembered of them takes memory that no window counts.
+func (s *Session) fragmented(st *Stream) bool {
+	n := st.recv.buf.fragments()
+	s.fragments += n - st.recv.fragments
+	st.recv.fragments = n
+	return n == 0 || s.fragments <= maxFragments
+}

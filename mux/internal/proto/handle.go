@@ -26,8 +26,11 @@ func (s *Session) HandlePacket(now time.Time, p []byte) error {
 	at := s.at(now)
 	s.heard = at
 	s.stats.PacketsReceived++
-	if len(p) > MaxPacket {
+	switch {
+	case len(p) > MaxPacket:
 		return violation(CodeProtocol, "packet of %d bytes", len(p))
+	case len(p) == 0:
+		return s.idle(at)
 	}
 	for len(p) > 0 {
 		f, rest, err := frame.Parse(p)

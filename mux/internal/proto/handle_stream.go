@@ -40,8 +40,12 @@ func (s *Session) find(id int64) (st *Stream, fresh bool, err error) {
 	return st, true, nil
 }
 
-// refuse ends a stream that the peer opened before it could know our limit.
-func (s *Session) refuse(st *Stream) { _ = st.Reset(CodeRefused) }
+// refuse ends a stream that the peer opened before it could know our limit. It
+// counts as accepted, or it would take a place in the backlog for good.
+func (s *Session) refuse(st *Stream) {
+	s.taken[kindOf(st.id)].accepted++
+	_ = st.Reset(CodeRefused)
+}
 
 func (s *Session) handleStream(at time.Duration, f frame.Frame) error {
 	st, fresh, err := s.find(f.Stream)
@@ -64,7 +68,7 @@ func (s *Session) handleStream(at time.Duration, f frame.Frame) error {
 	case r.err != nil:
 		return nil // late
 	}
-	before := r.highest
+	before, known := r.highest, r.final >= 0
 	if err := s.arrived(st, end); err != nil {
 		return err
 	}
@@ -80,7 +84,11 @@ func (s *Session) handleStream(at time.Duration, f frame.Frame) error {
 		return nil
 	}
 	ready := r.buf.ready
-	if !r.buf.insert(int64(f.Value), f.Data) {
+	if end <= ready && (known || !f.Fin) && !fresh {
+		return s.idle(at) // all of it has arrived before
+	}
+	r.buf.insert(int64(f.Value), f.Data)
+	if !s.fragmented(st) {
 		return violation(CodeFlood, "stream %d is in too many pieces", st.id)
 	}
 	if r.buf.ready > ready || r.buf.ready == r.final {
@@ -167,9 +175,15 @@ func (s *Session) handlePriority(at time.Duration, f frame.Frame) error {
 	if st != nil && (st.Local() || st.send.none) {
 		return violation(CodeProtocol, "priority of stream %d, which the peer does not wait for", f.Stream)
 	}
-	if st != nil && !st.prioritySet && f.Value > st.priorities {
-		st.priorities = f.Value
+	if st == nil || f.Value <= st.priorities {
+		return s.idle(at)
+	}
+	if !s.budgets.orders.take(at) {
+		return flood("changes of priority")
+	}
+	st.priorities = f.Value
+	if !st.prioritySet {
 		st.reprioritise(f.Urgency, f.Incremental)
 	}
-	return s.idle(at)
+	return nil
 }

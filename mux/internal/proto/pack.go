@@ -176,15 +176,13 @@ func (s *Session) advance(st *Stream, n int) {
 	s.sent += int64(n)
 	s.stats.BytesSent += int64(n)
 	s.budgets.limits.earn(float64(n) / bytesPerLimit)
-	switch {
-	case len(w.pending) == 0:
+	s.sched.served(st, n)
+	if len(w.pending) == 0 {
 		w.pending = nil
 		s.sched.remove(st)
 		st.wakeUp(WakeWrite)
-	case w.offset == w.limit:
+	} else if w.offset == w.limit {
 		s.sched.remove(st)
-	default:
-		s.sched.served(st)
 	}
 }
 

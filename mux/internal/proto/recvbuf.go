@@ -23,46 +23,53 @@ type recvBuffer struct {
 	origin  int64 // offset of held[0]
 }
 
-// maxIslands bounds what a peer can make us remember with fragments: they may be
-// few, or have a decent size on average.
-func maxIslands(reach int64) int64 { return 64 + reach/256 }
-
-// insert puts p at offset off, and reports whether bookkeeping stays in bounds.
-// Where bytes have arrived before, they must be the same, and which are kept is
-// undefined.
-func (r *recvBuffer) insert(off int64, p []byte) bool {
+// insert puts p at offset off. Where bytes have arrived before, they must be the
+// same, and which are kept is undefined.
+func (r *recvBuffer) insert(off int64, p []byte) {
 	if skip := r.ready - off; skip > 0 {
 		if skip >= int64(len(p)) {
-			return true
+			return
 		}
 		off, p = r.ready, p[skip:]
 	}
 	if len(p) == 0 {
-		return true
+		return
 	}
 	r.write(off, p)
 	end := off + int64(len(p))
 	if off == r.ready && len(r.islands) == 0 {
 		r.ready = end
-		return true
+		return
 	}
 	r.note(span{off, end})
-	if len(r.islands) > 0 && r.islands[0].first <= r.ready {
+	if r.islands[0].first <= r.ready {
 		r.ready = r.islands[0].end
 		r.islands = append(r.islands[:0], r.islands[1:]...)
 	}
-	if n := len(r.islands); n > 0 {
-		return int64(n) <= maxIslands(r.islands[n-1].end-r.start)
+	if len(r.islands) == 0 {
+		r.islands = nil
 	}
-	r.islands = nil
-	return true
+}
+
+// fragments returns how many islands there are beyond what any stream may have: 64,
+// and as many as have a decent size on average.
+func (r *recvBuffer) fragments() int {
+	n := len(r.islands)
+	if n <= 64 {
+		return 0
+	}
+	return max(0, n-64-int((r.islands[n-1].end-r.start)/256))
 }
 
 // note adds s to the islands, which stay sorted and apart.
 func (r *recvBuffer) note(s span) {
-	i := len(r.islands)
-	for i > 0 && r.islands[i-1].end >= s.first {
-		i--
+	i, above := 0, len(r.islands)
+	for i < above {
+		if m := (i + above) / 2; r.islands[m].end < s.first {
+			i = m + 1
+		} else {
+			above = m
+		}
 	}
 	j := i
 	for j < len(r.islands) && r.islands[j].first <= s.end {

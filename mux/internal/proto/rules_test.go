@@ -405,3 +405,76 @@ func TestHelloFirst(t *testing.T) {
 		require.Equal(t, messages, err == nil)
 	}
 }
+
+// Streams that wait for others get a share of one byte in sixteen, for the others
+// may never end: those of a higher number, and those behind one that is not
+// incremental.
+func TestNoStarvation(t *testing.T) {
+	for name, set := range map[string]func(st []*Stream){
+		"urgency": func(st []*Stream) {
+			st[0].SetPriority(0, true)
+			st[1].SetPriority(7, true)
+			st[2].SetPriority(7, false)
+			st[3].SetPriority(5, true)
+		},
+		"not incremental": func(st []*Stream) {
+			for _, s := range st {
+				s.SetPriority(3, false)
+			}
+			st[3].SetPriority(3, true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ts := newTest(t, func(c *Config) { c.MaxFrame = 1000 })
+			ts.sendLimit = 1 << 30
+			var st []*Stream
+			for range 4 {
+				st = append(st, ts.open(Uni))
+				st[len(st)-1].send.limit = 1 << 30
+			}
+			set(st)
+			for _, s := range st {
+				require.NoError(t, s.Offer(make([]byte, 1<<20)))
+			}
+			buf := make([]byte, 1100)
+			for range 900 {
+				ts.Pack(ts.time, buf)
+			}
+			require.InDelta(t, 15.0/16, float64(st[0].Sent())/float64(ts.sent), 0.02)
+			for _, s := range st[1:] {
+				require.Greater(t, float64(s.Sent())/float64(ts.sent), 1.0/80)
+			}
+		})
+	}
+}
+
+// Streams that were refused take no place in the backlog: the peer may open others.
+func TestRefusedTakeNoBacklog(t *testing.T) {
+	ts := newTest(t, func(c *Config) { c.Backlog = 4 })
+	for n := range EarlyStreams {
+		ts.recv(data(int64(4*n+1), 0, "x"))
+	}
+	for range 4 {
+		require.NotNil(t, ts.Accept())
+	}
+	require.Nil(t, ts.Accept())
+	ts.send()
+	last := ts.out[len(ts.out)-1]
+	for _, f := range ts.out {
+		if f.Type == frame.MaxStreams {
+			last = f
+		}
+	}
+	require.Equal(t, frame.MaxStreams, last.Type)
+	require.EqualValues(t, EarlyStreams+4, last.Value)
+}
+
+// Of a reason no half a character is sent.
+func TestReasonIsCutBetweenCharacters(t *testing.T) {
+	ts := newTest(t, nil)
+	ts.Close(io.ErrClosedPipe, 9, strings.Repeat("x", MaxReason-1)+"ü")
+	buf := make([]byte, MinPacket)
+	f, _, err := frame.Parse(buf[:ts.PackClose(buf)])
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat("x", MaxReason-1), string(f.Data))
+}

@@ -2,13 +2,23 @@ package proto
 
 import "math/bits"
 
+// preferred is how many bytes of those streams that go first are sent for one byte of
+// those that wait for them, and patience when that begins.
+const (
+	preferred = 15
+	patience  = preferred << 10
+)
+
 // scheduler holds the streams that have data they may send, by urgency, and says
 // whose turn it is: RFC 9218, section 10. Streams of one urgency are served in the
 // order in which they came; one that is incremental goes to the end after a frame,
-// another one stays in front until it has nothing to send.
+// another one stays in front until it has nothing to send. Those that would wait
+// until others have nothing to send get a small share, for the others may never end.
 type scheduler struct {
 	queues [8]struct{ head, tail *Stream }
 	filled uint8 // bit per queue
+	ahead  int   // bytes that those which wait are behind their share, times preferred
+	last   uint8 // urgency of the one that had its share last
 }
 
 func (q *scheduler) empty() bool { return q.filled == 0 }
@@ -18,7 +28,20 @@ func (q *scheduler) first() *Stream {
 	if q.filled == 0 {
 		return nil
 	}
-	return q.queues[bits.TrailingZeros8(q.filled)].head
+	top := uint8(bits.TrailingZeros8(q.filled))
+	head := q.queues[top].head
+	if q.ahead < patience {
+		return head
+	}
+	for i := range uint8(8) {
+		switch u := (q.last + 1 + i) % 8; {
+		case u != top && q.filled&(1<<u) != 0:
+			return q.queues[u].head
+		case u == top && !head.incremental && head.next != nil:
+			return head.next
+		}
+	}
+	return head
 }
 
 func (q *scheduler) add(st *Stream) {
@@ -57,9 +80,17 @@ func (q *scheduler) remove(st *Stream) {
 	}
 }
 
-// served notes that st had a turn.
-func (q *scheduler) served(st *Stream) {
-	if st.incremental && st.next != nil {
+// served notes that n bytes of st, which first returned, were sent.
+func (q *scheduler) served(st *Stream, n int) {
+	top := uint8(bits.TrailingZeros8(q.filled))
+	waited := st.urgency != top || st.prev != nil
+	if waited {
+		q.ahead -= preferred * n
+		q.last = st.urgency
+	} else {
+		q.ahead = min(q.ahead+n, 4*patience)
+	}
+	if (st.incremental || waited) && st.next != nil {
 		q.remove(st)
 		q.add(st)
 	}

@@ -2,6 +2,7 @@ package proto
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/udtgo/udtgo/mux/internal/frame"
@@ -30,6 +31,7 @@ type Session struct {
 	received, recvLimit int64
 	done                int64 // read by the application, or discarded
 	grown               int64 // of stream windows beyond Config.StreamWindow
+	fragments           int   // of all streams
 
 	toSend  sessionControl
 	pongs   []uint64 // tokens to return
@@ -254,7 +256,9 @@ func (s *Session) Close(err error, code uint64, reason string) {
 	if s.err != nil {
 		return
 	}
-	reason = reason[:min(len(reason), MaxReason)]
+	if len(reason) > MaxReason {
+		reason = strings.ToValidUTF8(reason[:MaxReason], "") // not half a character
+	}
 	s.closing = &frame.Frame{Type: frame.Close, Value: code, Data: []byte(reason)}
 	s.Fail(err)
 }

@@ -65,17 +65,18 @@ type sendHalf struct {
 
 // recvHalf is the direction from the peer.
 type recvHalf struct {
-	none     bool // the stream is write-only
-	buf      recvBuffer
-	highest  int64 // end of the highest byte that arrived
-	final    int64 // size of the stream, -1 if unknown
-	limit    int64 // what we allow
-	window   int64
-	grown    time.Duration // when the window was moved last
-	finished bool          // the application is done with it
-	dropping bool          // what arrives is discarded
-	stopCode uint64
-	err      error // reset by the peer
+	none      bool // the stream is write-only
+	buf       recvBuffer
+	highest   int64 // end of the highest byte that arrived
+	final     int64 // size of the stream, -1 if unknown
+	limit     int64 // what we allow
+	window    int64
+	fragments int           // holes beyond what any stream may have
+	grown     time.Duration // when the window was moved last
+	finished  bool          // the application is done with it
+	dropping  bool          // what arrives is discarded
+	stopCode  uint64
+	err       error // reset by the peer
 }
 
 // ID returns the number of the stream.
@@ -275,6 +276,7 @@ func (st *Stream) drop() {
 	held := r.highest - r.buf.start
 	r.buf.discard()
 	r.buf.start, r.buf.ready = r.highest, r.highest
+	st.s.fragmented(st)
 	st.s.release(held)
 }
 
