@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/mux"
 	"github.com/udtgo/udtgo/nettest"
 )
 
@@ -24,7 +25,7 @@ func TestHTTP(t *testing.T) {
 	serving := make(chan error, 1)
 	go func() { serving <- h.Serve(server) }()
 	hc := &http.Client{Transport: &http.Transport{
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return client.OpenStream(ctx) },
+		DialContext:       client.DialContext,
 		DisableKeepAlives: true,
 	}}
 	var all sync.WaitGroup
@@ -50,4 +51,49 @@ func TestHTTP(t *testing.T) {
 	}
 	require.NoError(t, h.Close())
 	require.ErrorIs(t, <-serving, http.ErrServerClosed)
+}
+
+// The listener of a session lets requests under way finish when a server shuts down;
+// new streams are refused meanwhile.
+func TestShutdownOfAServerWaitsForRequests(t *testing.T) {
+	client, server := sessions(t, nettest.StreamPipe(messages), nil)
+	begun, finish := make(chan bool), make(chan bool)
+	h := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-finish
+		_, _ = io.WriteString(w, "answer")
+	})}
+	serving := make(chan error, 1)
+	l := mux.Listener(server)
+	go func() { serving <- h.Serve(l) }()
+	hc := &http.Client{Transport: &http.Transport{DialContext: client.DialContext, DisableKeepAlives: true}}
+	answer := make(chan string, 1)
+	go func() {
+		r, err := hc.Get("http://peer/")
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer r.Body.Close()
+		b, _ := io.ReadAll(r.Body)
+		answer <- string(b)
+	}()
+	<-begun
+	shut := make(chan error, 1)
+	go func() { shut <- h.Shutdown(context.Background()) }()
+	require.ErrorIs(t, <-serving, http.ErrServerClosed)
+	require.ErrorIs(t, l.Close(), net.ErrClosed)
+	for {
+		st, err := client.OpenStream(context.Background())
+		if err != nil {
+			require.ErrorIs(t, err, mux.ErrGoAway)
+			break
+		}
+		st.Close() // GoAway is on its way
+		_, err = client.Ping(context.Background())
+		require.NoError(t, err)
+	}
+	close(finish)
+	require.Equal(t, "answer", <-answer)
+	require.NoError(t, <-shut)
 }

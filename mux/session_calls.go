@@ -34,12 +34,12 @@ func (s *Session) open(ctx context.Context, kind proto.Kind) (*Stream, error) {
 }
 
 // Open is OpenStream without a context.
-func (s *Session) Open() (net.Conn, error) {
-	st, err := s.OpenStream(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	return st, nil
+func (s *Session) Open() (net.Conn, error) { return asConn(s.OpenStream(context.Background())) }
+
+// DialContext is OpenStream with the signature that http.Transport and other clients
+// want. Network and address do not matter: the session leads to one peer.
+func (s *Session) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return asConn(s.OpenStream(ctx))
 }
 
 // AcceptStream waits for the next stream that the peer opens, of either kind, until
@@ -69,12 +69,11 @@ func (s *Session) AcceptStream(ctx context.Context) (*Stream, error) {
 }
 
 // Accept is AcceptStream without a context.
-func (s *Session) Accept() (net.Conn, error) {
-	st, err := s.AcceptStream(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	return st, nil
+func (s *Session) Accept() (net.Conn, error) { return asConn(s.AcceptStream(context.Background())) }
+
+// AcceptContext is AcceptStream that returns the interface.
+func (s *Session) AcceptContext(ctx context.Context) (net.Conn, error) {
+	return asConn(s.AcceptStream(ctx))
 }
 
 // Ping measures the round trip through the peer's session. Concurrent calls share

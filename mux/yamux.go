@@ -15,6 +15,8 @@ import (
 type Muxer interface {
 	net.Listener
 	Open() (net.Conn, error)
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	AcceptContext(ctx context.Context) (net.Conn, error)
 	Ping(ctx context.Context) (time.Duration, error)
 	GoAway() error
 	NumStreams() int
@@ -121,13 +123,20 @@ func (s *YamuxSession) Open() (net.Conn, error) {
 	return &YamuxStream{st}, nil
 }
 
+// DialContext is OpenStream with the signature that http.Transport and other clients
+// want. Network and address do not matter.
+func (s *YamuxSession) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return asConn(s.OpenStream(ctx))
+}
+
 // Accept is AcceptStream without a context.
 func (s *YamuxSession) Accept() (net.Conn, error) {
-	st, err := s.AcceptStream(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	return st, nil
+	return asConn(s.AcceptStream(context.Background()))
+}
+
+// AcceptContext is AcceptStream that returns the interface.
+func (s *YamuxSession) AcceptContext(ctx context.Context) (net.Conn, error) {
+	return asConn(s.AcceptStream(ctx))
 }
 
 // Ping measures the round trip through the peer's session. If ctx ends first, the

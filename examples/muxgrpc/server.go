@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -59,7 +58,7 @@ func (s *server) accept() {
 // serve serves one session until the client has gone or the server has stopped.
 func (s *server) serve(session *mux.Session) {
 	defer session.Close()
-	s.grpc.Serve(newListener(session))
+	s.grpc.Serve(mux.Listener(session))
 	select {
 	case <-session.Done():
 	case <-s.drained: // Serve returns as soon as GracefulStop begins
@@ -76,31 +75,4 @@ func (s *server) stop(ctx context.Context) error {
 	close(s.drained)
 	s.running.Wait()
 	return s.udt.Endpoint().Shutdown(ctx)
-}
-
-// A listener is a session as servers want it. Closing it ends Accept but no stream
-// that was accepted, as with a listener for TCP: so GracefulStop can wait for the
-// calls on them. Closing a session ends them all.
-type listener struct {
-	*mux.Session
-	ctx    context.Context
-	cancel context.CancelFunc
-}
-
-func newListener(s *mux.Session) *listener {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &listener{s, ctx, cancel}
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	stream, err := l.AcceptStream(l.ctx)
-	if err != nil {
-		return nil, err
-	}
-	return stream, nil
-}
-
-func (l *listener) Close() error {
-	l.cancel()
-	return l.GoAway()
 }

@@ -22,7 +22,7 @@ func fetch(ctx context.Context, o *options) error {
 		return err
 	}
 	defer session.Close()
-	client := &http.Client{Transport: session.transport()}
+	client := &http.Client{Transport: transport(session)}
 	results := make(chan error, len(o.files))
 	for _, name := range o.files {
 		go func() { results <- fetchFile(ctx, client, name, o.dir, start) }()

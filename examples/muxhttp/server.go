@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/udtgo/udtgo/mux"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -56,9 +57,9 @@ func (s *server) accept() {
 }
 
 // serve serves one session until the client has gone or the server has stopped.
-func (s *server) serve(session *session) {
+func (s *server) serve(session mux.Muxer) {
 	defer session.Close()
-	if err := s.http.Serve(newListener(session)); err == http.ErrServerClosed {
+	if err := s.http.Serve(mux.Listener(session)); err == http.ErrServerClosed {
 		<-s.drained // Serve returns as soon as Shutdown begins
 	}
 }

@@ -51,7 +51,7 @@ func streamWay(name string) *way {
 			if err != nil {
 				return nil, nil, err
 			}
-			return s.transport(), func() { s.Close() }, nil
+			return transport(s), func() { s.Close() }, nil
 		},
 	}
 }
