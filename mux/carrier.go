@@ -22,6 +22,10 @@ type carrier interface {
 	// the next packet in its argument, 0 if there is none.
 	fill(b *batch, pack func([]byte) int)
 
+	// filler returns the connection if packets can be made in its send buffer, which
+	// is better than fill and write; nil if not.
+	filler() messageFiller
+
 	// write sends b and takes away from it what was sent, also if it fails.
 	write(b *batch) error
 

@@ -22,11 +22,17 @@ type batchMessenger interface {
 	ReadMessages(v []udt.Message) (int, error)
 }
 
+// A messageFiller lets messages be made in its send buffer, as *udt.Conn does.
+type messageFiller interface {
+	FillMessages(fill func(v [][]byte) int, opts udt.MessageOptions) (int, error)
+}
+
 // messageCarrier sends each packet as an unordered message that fits one packet of
 // the connection, so that what is lost delays nothing else.
 type messageCarrier struct {
 	conn  messenger
 	batch batchMessenger // nil if conn is none
+	fills messageFiller  // likewise
 	size  int
 }
 
@@ -35,6 +41,9 @@ func newMessageCarrier(conn messenger) *messageCarrier {
 	c.batch, _ = conn.(batchMessenger)
 	if p, ok := conn.(interface{ PacketPayload() int }); ok {
 		c.size = p.PacketPayload()
+		if c.size >= proto.MinPacket {
+			c.fills, _ = conn.(messageFiller)
+		}
 	}
 	c.size = min(max(c.size, proto.MinPacket), proto.MaxPacket)
 	return c
@@ -43,6 +52,8 @@ func newMessageCarrier(conn messenger) *messageCarrier {
 func (c *messageCarrier) packetSize() int    { return c.size }
 func (c *messageCarrier) mayInterrupt() bool { return c.batch != nil }
 func (c *messageCarrier) endsTogether() bool { return true }
+
+func (c *messageCarrier) filler() messageFiller { return c.fills }
 
 func (c *messageCarrier) fill(b *batch, pack func([]byte) int) {
 	b.packets = b.packets[:0]

@@ -41,6 +41,8 @@ func (c *streamCarrier) packetSize() int    { return c.size }
 func (c *streamCarrier) mayInterrupt() bool { return c.resumable }
 func (c *streamCarrier) endsTogether() bool { return c.closes }
 
+func (c *streamCarrier) filler() messageFiller { return nil }
+
 func (c *streamCarrier) fill(b *batch, pack func([]byte) int) {
 	at := 0
 	for at+prefixSize+c.size <= len(b.buf) && at < batchSize {

@@ -26,6 +26,8 @@ type Session struct {
 	finished chan struct{} // closed when the connection is closed
 	readDone chan struct{} // closed when the reader goroutine ends
 	pack     func([]byte) int
+	filler   messageFiller // nil if the carrier has none
+	packRoom func([][]byte) int
 
 	// mu guards what follows. It is not held across waits and calls of the carrier.
 	mu   sync.Mutex
@@ -75,6 +77,8 @@ func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
 	for _, cond := range []*sync.Cond{&s.acceptable, &s.openable, &s.ponged, &s.datagrams, &s.turn} {
 		cond.L = &s.mu
 	}
+	s.filler = s.carrier.filler()
+	s.packRoom = s.packInto
 	s.pack = func(p []byte) int { return s.core.Pack(s.packAt, p) }
 	_, c.Messages = s.carrier.(*messageCarrier)
 	c.NewStream = s.newStream

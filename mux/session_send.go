@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/udtgo/udtgo/udt"
 )
 
 // longAgo is a deadline that has passed.
@@ -35,27 +37,20 @@ func (s *Session) flush() {
 // the Write of stream by, or none.
 func (s *Session) sendLocked(by *Stream) {
 	s.writing, s.inline = true, by
-	if s.batch == nil {
-		s.batch = s.fillLocked()
-	}
-	b := s.batch
-	s.wakeLocked()
-	s.mu.Unlock()
 	var err error
-	if !b.empty() {
-		err = s.carrier.write(b)
+	if s.filler != nil {
+		s.mu.Unlock()
+		_, err = s.filler.FillMessages(s.packRoom, udt.MessageOptions{})
+		s.mu.Lock()
+	} else {
+		err = s.writeBatchLocked()
 	}
-	s.mu.Lock()
 	if s.interrupted {
 		s.interrupted = false
 		_ = s.conn.SetWriteDeadline(s.closeBy)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = nil
 		}
-	}
-	if b.empty() {
-		batches.Put(b)
-		s.batch = nil
 	}
 	s.writing, s.inline = false, nil
 	if err != nil {
@@ -64,6 +59,43 @@ func (s *Session) sendLocked(by *Stream) {
 	if s.core.Err() != nil {
 		s.turn.Broadcast()
 	}
+}
+
+// writeBatchLocked gives the carrier what is left of the batch, or a new one.
+func (s *Session) writeBatchLocked() (err error) {
+	if s.batch == nil {
+		s.batch = s.fillLocked()
+	}
+	b := s.batch
+	s.wakeLocked()
+	s.mu.Unlock()
+	if !b.empty() {
+		err = s.carrier.write(b)
+	}
+	s.mu.Lock()
+	if b.empty() {
+		batches.Put(b)
+		s.batch = nil
+	}
+	return err
+}
+
+// packInto packs packets into v, the room that the carrier has now, and returns how
+// many there are.
+func (s *Session) packInto(v [][]byte) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for i, b := range v {
+		n := s.core.Pack(now, b)
+		if n == 0 {
+			v = v[:i]
+			break
+		}
+		v[i] = b[:n]
+	}
+	s.wakeLocked()
+	return len(v)
 }
 
 // fillLocked packs what is to be sent next.

@@ -36,8 +36,22 @@ func (st *Stream) Read(b []byte) (int, error) {
 			s.noteLocked()
 			return n, s.opError("read", err)
 		}
-		st.rcond.Wait()
+		if n := st.awaitDataLocked(b[:min(len(b), maxRead)]); n > 0 {
+			s.noteLocked()
+			return n, nil
+		}
 	}
+}
+
+// awaitDataLocked waits until something has happened to the receiving side. It
+// returns how many bytes were put into b meanwhile.
+func (st *Stream) awaitDataLocked(b []byte) int {
+	if !st.core.Lend(b) {
+		st.rcond.Wait()
+		return 0
+	}
+	st.rcond.Wait()
+	return st.core.TakeBack(time.Now())
 }
 
 // Write writes data, as net.Conn describes: it returns when all of b was given to

@@ -43,6 +43,7 @@ type laneModel struct {
 	ended         bool  // CloseWrite
 	broken        bool  // a reset or a CloseRead: what arrives is undefined
 	sawEOF        bool
+	lent          []byte // to be filled
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
@@ -138,7 +139,15 @@ func (w *world) write(end int, st *Stream, m *laneModel) {
 
 func (w *world) read(end int, st *Stream, m *laneModel) {
 	b := make([]byte, w.rng.IntN(60_000)+1)
-	n, err := st.Read(w.now, b)
+	var n int
+	var err error
+	if m.lent != nil {
+		b, m.lent = m.lent, nil
+		n = st.TakeBack(w.now)
+	} else if n, err = st.Read(w.now, b); n == 0 && err == nil && w.rng.IntN(2) == 0 && st.Lend(b) {
+		require.False(w.t, st.Lend(b), "lent twice")
+		m.lent = b
+	}
 	for i, c := range b[:n] {
 		if off := m.read + int64(i); c != patternAt(st.ID(), off, st.Local()) {
 			require.FailNow(w.t, "wrong byte", "stream %d at %d", st.ID(), off)
@@ -181,6 +190,9 @@ func (w *world) check() {
 		ok := s.sent <= s.sendLimit && int64(s.Len()) <= 2*(s.cfg.Streams[Bidi]+s.cfg.Streams[Uni]+EarlyStreams)
 		for _, st := range s.streams {
 			held += st.recv.highest - st.recv.buf.start
+			if !st.recv.dropping {
+				held += int64(st.recv.buf.filled)
+			}
 			grown += st.recv.window - s.cfg.StreamWindow
 			ok = ok && st.recv.highest <= st.recv.limit && st.recv.buf.ready <= st.recv.highest
 		}

@@ -21,6 +21,9 @@ type recvBuffer struct {
 	islands []span
 	held    []*chunk
 	origin  int64 // offset of held[0]
+
+	lent   []byte // by a reader, to be filled with the next bytes in order
+	filled int    // of them
 }
 
 // insert puts p at offset off. Where bytes have arrived before, they must be the
@@ -31,6 +34,12 @@ func (r *recvBuffer) insert(off int64, p []byte) {
 			return
 		}
 		off, p = r.ready, p[skip:]
+	}
+	if off == r.start && len(r.islands) == 0 { // and nothing is held
+		n := copy(r.lent[r.filled:], p)
+		r.filled += n
+		off, p = off+int64(n), p[n:]
+		r.start, r.ready = off, off
 	}
 	if len(p) == 0 {
 		return

@@ -99,6 +99,35 @@ func TestStopSendingAfterTheEnd(t *testing.T) {
 	ts.want()
 }
 
+// What arrives in order while a reader waits is put where it wants it, and counts as
+// read when it has taken notice; what does not fit, and what follows a gap, is kept.
+func TestLend(t *testing.T) {
+	ts := newTest(t, nil)
+	st := ts.accept(1)
+	b := make([]byte, 4)
+	require.True(t, st.Lend(b))
+	ts.recv(data(1, 0, "ab"), data(1, 3, "d"), data(1, 0, "abc"), data(1, 4, "efg"))
+	require.Equal(t, "ab", string(b[:st.TakeBack(ts.time)]), "more waits behind the gap that was filled")
+	got, err := ts.read(st)
+	require.NoError(t, err)
+	require.Equal(t, "cdefg", got)
+
+	require.True(t, st.Lend(b))
+	ts.recv(data(1, 7, "hi"), data(1, 9, "jklm"))
+	require.Zero(t, ts.done-7, "not read yet")
+	require.Equal(t, "hijk", string(b[:st.TakeBack(ts.time)]))
+	require.EqualValues(t, 11, ts.done)
+	got, err = ts.read(st)
+	require.NoError(t, err)
+	require.Equal(t, "lm", got)
+
+	require.True(t, st.Lend(b))
+	ts.recv(data(1, 13, "no"))
+	require.NoError(t, st.CloseRead(0))
+	require.Equal(t, 2, st.TakeBack(ts.time))
+	require.Equal(t, ts.received, ts.done, "no byte of the window is lost")
+}
+
 // "A stream that its application closes before it has all data sends STOP_SENDING";
 // one that has them does not.
 func TestCloseRead(t *testing.T) {
@@ -285,9 +314,10 @@ func TestDiscardedBytesAreReleased(t *testing.T) {
 	require.Equal(t, ts.received, ts.done)
 }
 
-// Streams of lower urgency go first; incremental ones take turns.
+// Streams of lower urgency go first; incremental ones take turns of a
+// quantum.
 func TestPriorities(t *testing.T) {
-	order := func(set func(st [3]*Stream)) (ids []int64) {
+	order := func(size int, set func(st [3]*Stream)) (ids []int64) {
 		ts := newTest(t, nil)
 		var st [3]*Stream
 		for i := range st {
@@ -295,7 +325,7 @@ func TestPriorities(t *testing.T) {
 		}
 		set(st)
 		for _, s := range st {
-			require.NoError(t, s.Offer(make([]byte, 2000)))
+			require.NoError(t, s.Offer(make([]byte, size)))
 		}
 		ts.send()
 		for _, f := range ts.out {
@@ -305,9 +335,9 @@ func TestPriorities(t *testing.T) {
 		}
 		return ids
 	}
-	require.Equal(t, []int64{0, 1, 2, 0, 1, 2}, order(func([3]*Stream) {}))
-	require.Equal(t, []int64{2, 0, 1, 0, 1}, order(func(st [3]*Stream) { st[2].SetPriority(0, true) }))
-	require.Equal(t, []int64{0, 1, 2}, order(func(st [3]*Stream) {
+	require.Equal(t, []int64{0, 1, 2, 0, 1, 2}, order(quantum+2000, func([3]*Stream) {}))
+	require.Equal(t, []int64{2, 0, 1}, order(2000, func(st [3]*Stream) { st[2].SetPriority(0, true) }))
+	require.Equal(t, []int64{0, 1, 2}, order(2000, func(st [3]*Stream) {
 		for _, s := range st {
 			s.SetPriority(3, false)
 		}

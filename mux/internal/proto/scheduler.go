@@ -9,9 +9,13 @@ const (
 	patience  = preferred << 10
 )
 
+// quantum is how many bytes a stream that is incremental sends in a turn. With less,
+// what arrives together is for many streams, each of which has to be woken.
+const quantum = 16 << 10
+
 // scheduler holds the streams that have data they may send, by urgency, and says
 // whose turn it is: RFC 9218, section 10. Streams of one urgency are served in the
-// order in which they came; one that is incremental goes to the end after a frame,
+// order in which they came; one that is incremental goes to the end after a quantum,
 // another one stays in front until it has nothing to send. Those that would wait
 // until others have nothing to send get a small share, for the others may never end.
 type scheduler struct {
@@ -74,7 +78,7 @@ func (q *scheduler) remove(st *Stream) {
 	} else {
 		st.next.prev = st.prev
 	}
-	st.queued, st.prev, st.next = false, nil, nil
+	st.queued, st.prev, st.next, st.turn = false, nil, nil, 0
 	if l.head == nil {
 		q.filled &^= 1 << st.urgency
 	}
@@ -90,7 +94,8 @@ func (q *scheduler) served(st *Stream, n int) {
 	} else {
 		q.ahead = min(q.ahead+n, 4*patience)
 	}
-	if (st.incremental || waited) && st.next != nil {
+	st.turn += n
+	if (st.incremental && st.turn >= quantum || waited) && st.next != nil {
 		q.remove(st)
 		q.add(st)
 	}

@@ -42,6 +42,7 @@ type Stream struct {
 
 	queued     bool // in the scheduler
 	next, prev *Stream
+	turn       int // bytes sent since its turn began
 
 	control   control
 	inControl bool // in Session.controls
@@ -162,6 +163,30 @@ func (st *Stream) Read(now time.Time, b []byte) (int, error) {
 	return 0, st.s.err
 }
 
+// Lend gives b to be filled with what arrives next, as Read has returned 0, nil. Bytes
+// in order then need no place in between. TakeBack must follow. Where another call has
+// lent something it does nothing, and reports so.
+func (st *Stream) Lend(b []byte) bool {
+	r := &st.recv
+	if r.buf.lent != nil {
+		return false
+	}
+	r.buf.lent, r.buf.filled = b, 0
+	return true
+}
+
+// TakeBack ends what Lend began, and returns how many bytes were put there. They
+// count as read.
+func (st *Stream) TakeBack(now time.Time) int {
+	r := &st.recv
+	n := r.buf.filled
+	r.buf.lent, r.buf.filled = nil, 0
+	if n > 0 && !r.dropping {
+		st.s.consumed(now, st, int64(n))
+	}
+	return n
+}
+
 // CloseWrite ends the direction to the peer after what was packed.
 func (st *Stream) CloseWrite() error {
 	w := &st.send
@@ -271,9 +296,12 @@ func (st *Stream) wakeUp(w Wake) {
 // drop discards what arrived and will arrive.
 func (st *Stream) drop() {
 	r := &st.recv
-	r.dropping = true
 	st.control &^= ctlWindow
 	held := r.highest - r.buf.start
+	if !r.dropping {
+		held += int64(r.buf.filled)
+	}
+	r.dropping = true
 	r.buf.discard()
 	r.buf.start, r.buf.ready = r.highest, r.highest
 	st.s.fragmented(st)
