@@ -3,6 +3,7 @@ package mux_test
 import (
 	"io"
 	"net"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -193,5 +194,59 @@ func answer(server mux.Muxer) {
 				_, _ = st.Write(one[:])
 			}
 		}()
+	}
+}
+
+// A thousand streams at once, each with a reader and a writer of 16 KiB.
+func BenchmarkManyStreams(b *testing.B) {
+	const streams, size = 1000, 16 << 10
+	for _, bb := range []struct {
+		name string
+		make nettest.MakePipe
+	}{
+		{"messages", nettest.StreamPipe(messages)},
+		{"stream", nettest.StreamPipe(nil)},
+		{"TCP", nettest.TCPPipe},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			client, server := sessions(b, bb.make, &mux.Config{MaxStreams: streams})
+			writers := make([]*mux.Stream, streams)
+			readers := make([]*mux.Stream, streams)
+			for i := range writers {
+				var err error
+				writers[i], err = client.OpenStream(b.Context())
+				require.NoError(b, err)
+				readers[i], err = server.AcceptStream(b.Context())
+				require.NoError(b, err)
+			}
+			b.SetBytes(streams * size)
+			b.ReportAllocs()
+			b.ResetTimer()
+			var all sync.WaitGroup
+			for i := range writers {
+				all.Go(func() {
+					block := make([]byte, size)
+					for range b.N {
+						if _, err := writers[i].Write(block); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+				all.Go(func() {
+					buf := make([]byte, size)
+					for left := b.N * size; left > 0; {
+						n, err := readers[i].Read(buf)
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						left -= n
+					}
+				})
+			}
+			all.Wait()
+			b.StopTimer()
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"time"
@@ -19,8 +20,11 @@ type carrier interface {
 	packetSize() int
 
 	// fill adds packets to an empty batch, which pack makes: it returns the size of
-	// the next packet in its argument, 0 if there is none.
-	fill(b *batch, pack func([]byte) int)
+	// the next packet in its argument, 0 if there is none, and what else belongs to it.
+	fill(b *batch, pack func([]byte) (int, []byte))
+
+	// gathers reports whether packets may consist of two parts.
+	gathers() bool
 
 	// filler returns the connection if packets can be made in its send buffer, which
 	// is better than fill and write; nil if not.
@@ -64,10 +68,31 @@ func newCarrier(conn net.Conn, frameSize int) carrier {
 // A batch is packets on their way to the carrier.
 type batch struct {
 	buf     [batchSize + proto.MaxPacket]byte
-	packets [][]byte // messages
-	left    []byte   // byte stream
+	packets [][]byte    // messages
+	left    net.Buffers // byte stream
+	pieces  [][]byte    // memory for left
 }
 
 func (b *batch) empty() bool { return len(b.packets) == 0 && len(b.left) == 0 }
+
+// sent takes n bytes away from left.
+func (b *batch) sent(n int) {
+	for len(b.left) > 0 && n >= len(b.left[0]) {
+		n -= len(b.left[0])
+		b.left[0] = nil
+		b.left = b.left[1:]
+	}
+	if n > 0 {
+		b.left[0] = b.left[0][n:]
+	}
+}
+
+// own copies what is left, of which parts may be lent by the Write of a stream, so
+// that this can return.
+func (b *batch) own() {
+	if len(b.left) > 0 {
+		b.left = net.Buffers{bytes.Join(b.left, nil)}
+	}
+}
 
 var batches = sync.Pool{New: func() any { return new(batch) }}

@@ -55,10 +55,12 @@ func (c *messageCarrier) endsTogether() bool { return true }
 
 func (c *messageCarrier) filler() messageFiller { return c.fills }
 
-func (c *messageCarrier) fill(b *batch, pack func([]byte) int) {
+func (c *messageCarrier) gathers() bool { return false }
+
+func (c *messageCarrier) fill(b *batch, pack func([]byte) (int, []byte)) {
 	b.packets = b.packets[:0]
 	for at := 0; at+c.size <= batchSize || at == 0; {
-		n := pack(b.buf[at : at+c.size])
+		n, _ := pack(b.buf[at : at+c.size])
 		if n == 0 {
 			return
 		}

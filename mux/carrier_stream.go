@@ -14,12 +14,23 @@ import (
 // prefixSize is the size of the length before a packet in a byte stream.
 const prefixSize = 2
 
+// readSize is how much one call of the carrier reads: what arrives at once is handled
+// at once, and wakes those who wait for it once.
+const readSize = 128 << 10
+
 // maxHandled is how many packets are handled at once.
 const maxHandled = 64
+
+// A bufferWriter writes several slices in one call, such as *udt.Conn.
+type bufferWriter interface {
+	WriteBuffers(v [][]byte) (int, error)
+}
 
 // streamCarrier sends packets on a byte stream, each after its length.
 type streamCarrier struct {
 	conn      net.Conn
+	buffers   bufferWriter // conn, if it is one
+	writev    bool         // so does net.Buffers
 	size      int
 	resumable bool
 	closes    bool
@@ -31,8 +42,9 @@ func newStreamCarrier(conn net.Conn, frameSize int) *streamCarrier {
 	switch conn.(type) {
 	case interface{ Mode() udt.Mode }:
 		c.resumable, c.closes = true, true
+		c.buffers, _ = conn.(bufferWriter)
 	case *net.TCPConn, *net.UnixConn:
-		c.resumable = true
+		c.resumable, c.writev = true, true
 	}
 	return c
 }
@@ -43,22 +55,44 @@ func (c *streamCarrier) endsTogether() bool { return c.closes }
 
 func (c *streamCarrier) filler() messageFiller { return nil }
 
-func (c *streamCarrier) fill(b *batch, pack func([]byte) int) {
-	at := 0
-	for at+prefixSize+c.size <= len(b.buf) && at < batchSize {
-		n := pack(b.buf[at+prefixSize : at+prefixSize+c.size])
+func (c *streamCarrier) gathers() bool { return c.buffers != nil || c.writev }
+
+// fill lays packets out one after the other, so that they are one piece up to data
+// that are elsewhere.
+func (c *streamCarrier) fill(b *batch, pack func([]byte) (int, []byte)) {
+	b.pieces = b.pieces[:0]
+	from, at, total := 0, 0, 0
+	for total < batchSize && at+prefixSize+c.size <= len(b.buf) {
+		n, data := pack(b.buf[at+prefixSize : at+prefixSize+c.size])
 		if n == 0 {
 			break
 		}
-		binary.BigEndian.PutUint16(b.buf[at:], uint16(n))
+		binary.BigEndian.PutUint16(b.buf[at:], uint16(n+len(data)))
 		at += prefixSize + n
+		total += prefixSize + n + len(data)
+		if len(data) > 0 {
+			b.pieces = append(b.pieces, b.buf[from:at], data)
+			from = at
+		}
 	}
-	b.left = b.buf[:at]
+	if from < at {
+		b.pieces = append(b.pieces, b.buf[from:at])
+	}
+	b.left = b.pieces
 }
 
 func (c *streamCarrier) write(b *batch) error {
-	n, err := c.conn.Write(b.left)
-	b.left = b.left[n:]
+	switch {
+	case c.writev:
+		_, err := b.left.WriteTo(c.conn)
+		return err
+	case c.buffers != nil:
+		n, err := c.buffers.WriteBuffers(b.left)
+		b.sent(n)
+		return err
+	}
+	n, err := c.conn.Write(b.left[0])
+	b.sent(n)
 	return err
 }
 
@@ -71,7 +105,7 @@ func (c *streamCarrier) writeLast(p []byte) error {
 func (c *streamCarrier) writeDatagram([]byte, time.Duration) error { return errors.ErrUnsupported }
 
 func (c *streamCarrier) read(handle func([][]byte) error) error {
-	buf := make([]byte, prefixSize+proto.MaxPacket)
+	buf := make([]byte, readSize)
 	var packets [maxHandled][]byte
 	have := 0
 	for {

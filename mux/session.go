@@ -25,7 +25,7 @@ type Session struct {
 	done     chan struct{} // closed when the session ends
 	finished chan struct{} // closed when the connection is closed
 	readDone chan struct{} // closed when the reader goroutine ends
-	pack     func([]byte) int
+	pack     func([]byte) (int, []byte)
 	filler   messageFiller // nil if the carrier has none
 	packRoom func([][]byte) int
 
@@ -40,9 +40,10 @@ type Session struct {
 	turn        sync.Cond // the end of the session waits for the role
 	batch       *batch    // belongs to the writer; not nil if something is left in it
 	packAt      time.Time // for pack
-	flushing    bool      // a goroutine that writes runs, or is about to
-	inline      *Stream   // the stream whose Write is the writer, if it is one
-	interrupted bool      // its call of the carrier was ended by a deadline
+	packOwn     *proto.Stream
+	flushing    bool    // a goroutine that writes runs, or is about to
+	inline      *Stream // the stream whose Write is the writer, if it is one
+	interrupted bool    // its call of the carrier was ended by a deadline
 
 	timer   *time.Timer
 	timerAt time.Time // when timer fires, zero if it is not armed
@@ -79,7 +80,7 @@ func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
 	}
 	s.filler = s.carrier.filler()
 	s.packRoom = s.packInto
-	s.pack = func(p []byte) int { return s.core.Pack(s.packAt, p) }
+	s.pack = func(p []byte) (int, []byte) { return s.core.PackLent(s.packAt, p, s.packOwn) }
 	_, c.Messages = s.carrier.(*messageCarrier)
 	c.NewStream = s.newStream
 	s.mu.Lock()

@@ -64,7 +64,11 @@ func (s *Session) sendLocked(by *Stream) {
 // writeBatchLocked gives the carrier what is left of the batch, or a new one.
 func (s *Session) writeBatchLocked() (err error) {
 	if s.batch == nil {
+		if s.inline != nil && s.carrier.gathers() {
+			s.packOwn = &s.inline.core // its Write waits for us
+		}
 		s.batch = s.fillLocked()
+		s.packOwn = nil
 	}
 	b := s.batch
 	s.wakeLocked()
@@ -74,8 +78,11 @@ func (s *Session) writeBatchLocked() (err error) {
 	}
 	s.mu.Lock()
 	if b.empty() {
+		clear(b.pieces)
 		batches.Put(b)
 		s.batch = nil
+	} else {
+		b.own()
 	}
 	return err
 }

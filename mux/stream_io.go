@@ -8,10 +8,13 @@ import (
 )
 
 // maxRead is how much one Read copies, so that others get at the session.
-const maxRead = 64 << 10
+const maxRead = 128 << 10
+
+// transferSize is how much ReadFrom and WriteTo move at once.
+const transferSize = 64 << 10
 
 // transferBuffers are for ReadFrom and WriteTo.
-var transferBuffers = sync.Pool{New: func() any { return new([maxRead]byte) }}
+var transferBuffers = sync.Pool{New: func() any { return new([transferSize]byte) }}
 
 // Read reads data, as net.Conn describes. io.EOF means that the peer has ended the
 // stream and all of it was read; a stream or a session that ended in another way
@@ -127,7 +130,7 @@ func (st *Stream) drainLocked() error {
 // ReadFrom implements io.ReaderFrom: it writes what it reads from r until r
 // returns io.EOF, which is not an error, or until an error.
 func (st *Stream) ReadFrom(r io.Reader) (int64, error) {
-	buf := transferBuffers.Get().(*[maxRead]byte)
+	buf := transferBuffers.Get().(*[transferSize]byte)
 	defer transferBuffers.Put(buf)
 	var total int64
 	for {
@@ -151,7 +154,7 @@ func (st *Stream) ReadFrom(r io.Reader) (int64, error) {
 // WriteTo implements io.WriterTo: it writes to w what it reads until the end of
 // the stream, which is not an error, or until an error.
 func (st *Stream) WriteTo(w io.Writer) (int64, error) {
-	buf := transferBuffers.Get().(*[maxRead]byte)
+	buf := transferBuffers.Get().(*[transferSize]byte)
 	defer transferBuffers.Put(buf)
 	var total int64
 	for {

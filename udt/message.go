@@ -147,6 +147,9 @@ func (c *Conn) putMessageLocked(v [][]byte, size int, opts MessageOptions) error
 func fill(r *proto.Reservation, v [][]byte, off int) {
 	n := 0
 	for _, b := range v {
+		if n == r.Size() {
+			return
+		}
 		if off >= len(b) {
 			off -= len(b)
 			continue

@@ -10,6 +10,9 @@ import (
 // stream: pieces cost a header and work on both sides.
 const smallTail = 64
 
+// worthLending is how many bytes are sent from where they are rather than copied.
+const worthLending = 2 << 10
+
 // Ready reports whether Pack has something to send.
 func (s *Session) Ready() bool {
 	return s.err == nil && (s.toSend != 0 || len(s.pongs) > 0 || len(s.controls) > 0 ||
@@ -23,17 +26,25 @@ func (s *Session) Ready() bool {
 // In a session that we closed what is left of frames about streams goes out, so
 // that the ends of those which were closed before are not lost.
 func (s *Session) Pack(now time.Time, b []byte) int {
+	n, _ := s.PackLent(now, b, nil)
+	return n
+}
+
+// PackLent is like Pack, but where data of stream own, which may be nil, are at the
+// end of the packet, and many, they are not copied to b: data are those bytes as they
+// were lent by Offer, to be sent after b[:n].
+func (s *Session) PackLent(now time.Time, b []byte, own *Stream) (n int, data []byte) {
 	if s.err != nil && (s.closing == nil || s.closed) {
-		return 0
+		return 0, nil
 	}
 	p := b[:0:len(b)]
 	p = s.packSession(s.at(now), p)
 	p = s.packControls(p)
-	p = s.packData(p)
+	p, data = s.packData(p, own)
 	if len(p) > 0 {
 		s.stats.PacketsSent++
 	}
-	return len(p)
+	return len(p), data
 }
 
 // PackClose writes the packet that ends the session into b, and returns its size,
@@ -138,22 +149,28 @@ func (s *Session) packControl(p []byte, st *Stream) []byte {
 }
 
 // packData packs pieces of streams, in the order of the scheduler.
-func (s *Session) packData(p []byte) []byte {
+func (s *Session) packData(p []byte, own *Stream) (_, lent []byte) {
 	for {
 		st := s.sched.first()
 		if st == nil {
-			return p
+			return p, nil
 		}
 		w := &st.send
 		n := int(min(int64(len(w.pending)), w.limit-w.offset, s.sendLimit-s.sent, int64(s.cfg.MaxFrame)))
 		if n <= 0 {
-			return p // the session's window is used up
+			return p, nil // the session's window is used up
 		}
 		header := frame.SizeStreamHeader(st.id, w.offset)
 		space := room(p) - header
 		switch {
 		case space <= 0 || space < smallTail && n > space:
-			return p
+			return p, nil
+		case st == own && n >= worthLending:
+			n = min(n, space)
+			lent = w.pending[:n:n]
+			p = frame.AppendStreamHeader(p, st.id, w.offset, -1, false)
+			s.advance(st, n)
+			return p, lent
 		case n >= space:
 			n = space
 			p = frame.AppendStreamHeader(p, st.id, w.offset, -1, false)
