@@ -39,10 +39,10 @@ type carrier interface {
 	// writeDatagram sends a packet that expires. It may overlap with write.
 	writeDatagram(p []byte, ttl time.Duration) error
 
-	// read waits for packets and gives them to handle, until either fails.
+	// read waits for packets and gives what there is to handle.
 	read(handle func([][]byte) error) error
 
-	// mayInterrupt reports whether a write that fails by a deadline can be resumed.
+	// mayInterrupt reports whether a call that fails by a deadline can be resumed.
 	mayInterrupt() bool
 
 	// endsTogether reports whether closing the connection delivers what was

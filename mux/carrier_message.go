@@ -34,6 +34,11 @@ type messageCarrier struct {
 	batch batchMessenger // nil if conn is none
 	fills messageFiller  // likewise
 	size  int
+
+	// Of whoever reads.
+	messages [messageBatch]udt.Message
+	packets  [messageBatch][]byte
+	single   []byte
 }
 
 func newMessageCarrier(conn messenger) *messageCarrier {
@@ -96,36 +101,29 @@ func (c *messageCarrier) read(handle func([][]byte) error) error {
 	if c.batch == nil {
 		return c.readSingly(handle)
 	}
-	var messages [messageBatch]udt.Message
-	var packets [messageBatch][]byte
-	for {
-		n, err := c.batch.ReadMessages(messages[:])
-		if err != nil {
-			return err
-		}
-		for i := range messages[:n] {
-			packets[i] = messages[i].Payload
-		}
-		err = handle(packets[:n])
-		for i := range messages[:n] {
-			packets[i] = nil
-			messages[i].Release()
-		}
-		if err != nil {
-			return err
-		}
+	n, err := c.batch.ReadMessages(c.messages[:])
+	if err != nil {
+		return err
 	}
+	for i := range c.messages[:n] {
+		c.packets[i] = c.messages[i].Payload
+	}
+	err = handle(c.packets[:n])
+	for i := range c.messages[:n] {
+		c.packets[i] = nil
+		c.messages[i].Release()
+	}
+	return err
 }
 
 func (c *messageCarrier) readSingly(handle func([][]byte) error) error {
-	buf := make([]byte, proto.MaxPacket+1)
-	for {
-		n, err := c.conn.ReadMessage(buf)
-		if err != nil && !errors.Is(err, io.ErrShortBuffer) { // too long, as n will show
-			return err
-		}
-		if err := handle([][]byte{buf[:n]}); err != nil {
-			return err
-		}
+	if c.single == nil {
+		c.single = make([]byte, proto.MaxPacket+1)
 	}
+	n, err := c.conn.ReadMessage(c.single)
+	if err != nil && !errors.Is(err, io.ErrShortBuffer) { // too long, as n will show
+		return err
+	}
+	c.packets[0] = c.single[:n]
+	return handle(c.packets[:1])
 }

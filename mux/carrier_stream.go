@@ -34,6 +34,11 @@ type streamCarrier struct {
 	size      int
 	resumable bool
 	closes    bool
+
+	// Of whoever reads.
+	buf     []byte
+	have    int
+	packets [maxHandled][]byte
 }
 
 func newStreamCarrier(conn net.Conn, frameSize int) *streamCarrier {
@@ -105,35 +110,31 @@ func (c *streamCarrier) writeLast(p []byte) error {
 func (c *streamCarrier) writeDatagram([]byte, time.Duration) error { return errors.ErrUnsupported }
 
 func (c *streamCarrier) read(handle func([][]byte) error) error {
-	buf := make([]byte, readSize)
-	var packets [maxHandled][]byte
-	have := 0
+	if c.buf == nil {
+		c.buf = make([]byte, readSize)
+	}
+	n, readErr := c.conn.Read(c.buf[c.have:])
+	c.have += n
+	rest := c.buf[:c.have]
 	for {
-		n, err := c.conn.Read(buf[have:])
-		have += n
-		rest := buf[:have]
-		for {
-			k := 0
-			for k < maxHandled {
-				p, after, ok := cutPacket(rest)
-				if !ok {
-					break
-				}
-				packets[k], rest = p, after
-				k++
-			}
-			if k == 0 {
+		k := 0
+		for k < maxHandled {
+			p, after, ok := cutPacket(rest)
+			if !ok {
 				break
 			}
-			if err := handle(packets[:k]); err != nil {
-				return err
-			}
+			c.packets[k], rest = p, after
+			k++
 		}
-		have = copy(buf, rest)
-		if err != nil {
+		if k == 0 {
+			break
+		}
+		if err := handle(c.packets[:k]); err != nil {
 			return err
 		}
 	}
+	c.have = copy(c.buf, rest)
+	return readErr
 }
 
 // cutPacket takes a whole packet off the front of b.

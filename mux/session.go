@@ -2,7 +2,6 @@ package mux
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -24,16 +23,19 @@ type Session struct {
 	logger   *slog.Logger
 	done     chan struct{} // closed when the session ends
 	finished chan struct{} // closed when the connection is closed
-	readDone chan struct{} // closed when the reader goroutine ends
+	readDone chan struct{} // closed when the carrier is no longer read
 	pack     func([]byte) (int, []byte)
 	filler   messageFiller // nil if the carrier has none
 	packRoom func([][]byte) int
+	handler  func([][]byte) error
 
 	// mu guards what follows. It is not held across waits and calls of the carrier.
 	mu   sync.Mutex
 	core *proto.Session
 
 	acceptable, openable, ponged, datagrams sync.Cond // calls with a context wait here
+
+	reader readerRole
 
 	// The role of the writer: whoever sets writing packs and calls the carrier.
 	writing     bool
@@ -79,33 +81,25 @@ func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
 		cond.L = &s.mu
 	}
 	s.filler = s.carrier.filler()
-	s.packRoom = s.packInto
+	s.handler, s.packRoom = s.handle, s.packInto // once: a method value is an allocation
 	s.pack = func(p []byte) (int, []byte) { return s.core.PackLent(s.packAt, p, s.packOwn) }
 	_, c.Messages = s.carrier.(*messageCarrier)
 	c.NewStream = s.newStream
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.core = proto.New(c, time.Now())
+	s.reader.taken = true
 	go s.readLoop()
 	s.noteLocked()
 	return s, nil
 }
 
-// readLoop handles what arrives. It never writes, and never waits for a stream.
-func (s *Session) readLoop() {
-	defer close(s.readDone)
-	err := s.carrier.read(s.handle)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	s.failLocked(err)
-}
-
+// handle takes packets that have been read. Its caller has the role of the reader.
 func (s *Session) handle(packets [][]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reader.handling = true
+	defer func() { s.reader.handling = false }()
 	now := time.Now()
 	for _, p := range packets {
 		switch err := s.core.HandlePacket(now, p).(type) {
@@ -118,24 +112,31 @@ func (s *Session) handle(packets [][]byte) error {
 			return err
 		}
 	}
-	s.noteLocked()
+	if woken := s.noteLocked(); woken == 1 && s.reader.waiting == 1 {
+		s.reader.woken++
+	} else {
+		s.reader.woken = 0
+	}
 	return nil
 }
 
 // noteLocked does what is due after the core's state changed: it wakes calls that
-// may go on, arms the timer, and has frames sent that wait.
-func (s *Session) noteLocked() {
-	s.wakeLocked()
+// may go on, arms the timer, and has frames sent that wait. It returns how many
+// streams have become readable.
+func (s *Session) noteLocked() (readable int) {
+	readable = s.wakeLocked()
 	s.armLocked()
 	s.kickLocked()
+	return readable
 }
 
-func (s *Session) wakeLocked() {
+func (s *Session) wakeLocked() (readable int) {
 	for _, core := range s.core.TakeWoken() {
 		st := core.Owner.(*Stream)
 		w := core.TakeWake()
 		if w&proto.WakeRead != 0 {
-			st.rcond.Broadcast()
+			s.wakeReadLocked(st)
+			readable++
 		}
 		if w&proto.WakeWrite != 0 {
 			st.wcond.Broadcast()
@@ -157,6 +158,7 @@ func (s *Session) wakeLocked() {
 	if e&proto.EventDatagram != 0 {
 		s.datagrams.Broadcast()
 	}
+	return readable
 }
 
 // armLocked arms the timer if it is needed earlier than it would fire.

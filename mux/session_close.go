@@ -58,6 +58,10 @@ func (s *Session) endedLocked(err error) {
 		s.timer.Stop()
 	}
 	s.wakeLocked()
+	if !s.reader.taken {
+		s.reader.taken = true
+		go s.readLoop()
+	}
 	s.acceptable.Broadcast()
 	s.closeBy = time.Now().Add(closeWait)
 	_ = s.conn.SetWriteDeadline(s.closeBy)

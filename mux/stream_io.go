@@ -50,10 +50,10 @@ func (st *Stream) Read(b []byte) (int, error) {
 // returns how many bytes were put into b meanwhile.
 func (st *Stream) awaitDataLocked(b []byte) int {
 	if !st.core.Lend(b) {
-		st.rcond.Wait()
+		st.s.awaitReadableLocked(st)
 		return 0
 	}
-	st.rcond.Wait()
+	st.s.awaitReadableLocked(st)
 	return st.core.TakeBack(time.Now())
 }
 
