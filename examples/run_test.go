@@ -21,7 +21,7 @@ import (
 const patience = 60 * time.Second
 
 // names are the examples.
-var names = []string{"echo", "filecopy", "http", "packet", "rendezvous", "tls", "yamux"}
+var names = []string{"echo", "filecopy", "http", "muxhttp", "packet", "rendezvous", "tls", "yamux"}
 
 var programs struct {
 	sync.Once

@@ -40,22 +40,19 @@ func (c *Conn) WriteBuffers(v [][]byte) (int, error) {
 	}
 	defer c.endWriteLocked()
 	n := 0
-	for _, b := range v {
-		for len(b) > 0 {
-			k, err := c.writeSomeLocked(b)
-			n += k
-			b = b[k:]
-			if err != nil {
-				return n, c.opError("write", err)
-			}
+	for n < total {
+		k, err := c.writeSomeLocked(v, n, total-n)
+		n += k
+		if err != nil {
+			return n, c.opError("write", err)
 		}
 	}
 	return n, nil
 }
 
-// writeSomeLocked waits for room and fills it from b, with the lock given up
-// for the copy, and sends if that is worth it.
-func (c *Conn) writeSomeLocked(b []byte) (int, error) {
+// writeSomeLocked waits for room and fills it from v, of which n bytes are left from
+// off on, with the lock given up for the copy, and sends if that is worth it.
+func (c *Conn) writeSomeLocked(v [][]byte, off, n int) (int, error) {
 	for {
 		switch {
 		case c.closed:
@@ -67,7 +64,7 @@ func (c *Conn) writeSomeLocked(b []byte) (int, error) {
 			c.endTold = true
 			return 0, err
 		}
-		r := c.core.Reserve(len(b))
+		r := c.core.Reserve(n)
 		if r.Size() == 0 {
 			c.wwait = true
 			c.wspace.Wait()
@@ -75,15 +72,15 @@ func (c *Conn) writeSomeLocked(b []byte) (int, error) {
 			continue
 		}
 		c.mu.Unlock()
-		n := r.Copy(0, b)
+		fill(&r, v, off)
 		c.mu.Lock()
 		now := c.polled
 		if !c.looping && !c.sending {
 			now = time.Now() // otherwise whoever sends knows what time it is
 		}
-		c.core.Commit(now, &r, n)
+		c.core.Commit(now, &r, r.Size())
 		c.committedLocked(now)
-		return n, nil
+		return r.Size(), nil
 	}
 }
 

@@ -72,14 +72,44 @@ func (c *Conn) WriteMessages(v [][]byte, opts MessageOptions) (int, error) {
 		return 0, c.opError("write", err)
 	}
 	defer c.endWriteLocked()
-	for i := range v {
-		if err := c.putMessageLocked(v[i:i+1], len(v[i]), opts); err != nil {
+	for done := 0; done < len(v); {
+		n, err := c.putMessagesLocked(v[done:], opts)
+		if err != nil {
 			c.committedLocked(time.Now())
-			return i, c.opError("write", err)
+			return done, c.opError("write", err)
 		}
+		done += n
 	}
 	c.committedLocked(time.Now())
 	return len(v), nil
+}
+
+// putMessagesLocked commits messages at the front of v, at least one, and returns
+// how many: those that fit a packet each together.
+func (c *Conn) putMessagesLocked(v [][]byte, opts MessageOptions) (int, error) {
+	payload := c.core.Payload()
+	n := 0
+	for n < min(len(v), maxSolos) && len(v[n]) > 0 && len(v[n]) <= payload {
+		n++
+	}
+	if n <= 1 || opts.TTL != 0 || c.mode != ModeMessage {
+		return 1, c.putMessageLocked(v[:1], len(v[0]), opts)
+	}
+	r, err := c.reserveSolosLocked(n, len(v[0]))
+	if err != nil {
+		return 0, err
+	}
+	rooms := solos.Get().(*[maxSolos][]byte)
+	n = min(n, r.Rooms(rooms[:]))
+	c.mu.Unlock()
+	for i := range n {
+		rooms[i] = rooms[i][:copy(rooms[i], v[i])]
+	}
+	c.mu.Lock()
+	c.core.CommitSolos(time.Now(), &r, rooms[:n], opts.Ordered)
+	clear(rooms[:])
+	solos.Put(rooms)
+	return n, nil
 }
 
 // putMessageLocked waits for room for a whole message and commits it.
@@ -117,6 +147,9 @@ func (c *Conn) putMessageLocked(v [][]byte, size int, opts MessageOptions) error
 func fill(r *proto.Reservation, v [][]byte, off int) {
 	n := 0
 	for _, b := range v {
+		if n == r.Size() {
+			return
+		}
 		if off >= len(b) {
 			off -= len(b)
 			continue
@@ -210,11 +243,11 @@ func (c *Conn) ReadMessages(v []Message) (int, error) {
 		return 0, c.opError("read", err)
 	}
 	n := 0
-	now := time.Now()
 	for n < len(v) && c.core.Readable() {
-		v[n].Payload, v[n].owner = c.core.LendMessage(now)
+		v[n].Payload, v[n].owner = c.core.LendMessage()
 		n++
 	}
+	c.core.Lent(time.Now())
 	c.consumedLocked()
 	return n, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -371,6 +372,8 @@ func TestMessageMethodsInStreamMode(t *testing.T) {
 		n, err := a.WriteMessages([][]byte{[]byte("x")}, udt.MessageOptions{})
 		require.ErrorIs(l, err, udt.ErrMode)
 		require.Zero(l, n)
+		_, err = a.FillMessages(func([][]byte) int { panic("called") }, udt.MessageOptions{})
+		require.ErrorIs(l, err, udt.ErrMode)
 		_, err = b.ReadMessage(make([]byte, 10))
 		require.ErrorIs(l, err, udt.ErrMode)
 		_, err = b.ReadMessages(make([]udt.Message, 1))
@@ -457,4 +460,85 @@ type listWriter []string
 func (w *listWriter) Write(b []byte) (int, error) {
 	*w = append(*w, string(b))
 	return len(b), nil
+}
+
+// What FillMessages has made in the send buffer arrives as it was made, each message
+// once; fill is not called before there is room, and making nothing sends nothing.
+func TestFillMessages(t *testing.T) {
+	for _, config := range []*udt.Config{messages, legacyMessages} {
+		inLab(t, simnet.Link{Delay: 5 * time.Millisecond, Loss: 0.03}, func(l *lab) {
+			a, b := l.pair(config, config)
+			size := a.PacketPayload()
+			n, err := a.FillMessages(func(v [][]byte) int { return 0 }, udt.MessageOptions{})
+			require.NoError(l, err)
+			require.Zero(l, n)
+			const count = 5000
+			length := func(i int) int { return 1 + i*13%size }
+			done := make(chan error, 1)
+			go func() {
+				for i := 0; i < count; {
+					before := i
+					n, err := a.FillMessages(func(v [][]byte) int {
+						for k := range v {
+							if len(v[k]) != size {
+								done <- fmt.Errorf("room of %d bytes", len(v[k]))
+							}
+							if i == count {
+								return k
+							}
+							v[k] = v[k][:length(i)]
+							fillContent(v[k], i)
+							i++
+						}
+						return len(v)
+					}, udt.MessageOptions{Ordered: true})
+					if err == nil && n != i-before {
+						err = fmt.Errorf("%d messages sent of %d", n, i-before)
+					}
+					if err != nil {
+						done <- err
+						return
+					}
+				}
+				done <- a.Close()
+			}()
+			for i := range count {
+				m := make([]byte, size)
+				n, err := b.ReadMessage(m)
+				require.NoError(l, err)
+				require.Equal(l, length(i), n)
+				require.True(l, checkContent(m[:n], i), "message %d", i)
+			}
+			require.NoError(l, <-done)
+		})
+	}
+}
+
+// FillMessages waits for room under the write deadline, without having called fill,
+// and refuses what it cannot do.
+func TestFillMessagesWaits(t *testing.T) {
+	inLab(t, wan, func(l *lab) {
+		a, _ := l.pair(messages, messages)
+		var err error
+		start := time.Now()
+		require.NoError(l, a.SetWriteDeadline(start.Add(time.Second)))
+		sent, made := 0, 0
+		for err == nil { // nobody reads
+			var n int
+			n, err = a.FillMessages(func(v [][]byte) int {
+				made += len(v)
+				return len(v)
+			}, udt.MessageOptions{})
+			sent += n
+		}
+		require.ErrorIs(l, err, os.ErrDeadlineExceeded)
+		l.requireTook(start, time.Second, time.Second, "FillMessages")
+		require.Equal(l, made, sent)
+		never := func([][]byte) int { panic("called") }
+		_, err = a.FillMessages(never, udt.MessageOptions{TTL: time.Second})
+		require.ErrorIs(l, err, udt.ErrConfig)
+		require.NoError(l, a.Abort())
+		_, err = a.FillMessages(never, udt.MessageOptions{})
+		require.ErrorIs(l, err, net.ErrClosed)
+	})
 }

@@ -86,29 +86,47 @@ func (j *Job) do(ctx context.Context) (*Result, error) {
 	var r *Result
 	switch j.Role {
 	case "server":
+		if c.Sessions != nil && w.ServeSession != nil {
+			r, err = j.serveSession(ctx, c, w)
+			break
+		}
 		l, err := c.Listen(j.Addr, j.Options)
 		if err != nil {
 			return nil, err
 		}
 		emit(Event{Event: "listening", Addr: l.Addr().String()})
-		r, err = w.Serve(ctx, l, j)
-		if err != nil {
+		if r, err = w.Serve(ctx, l, j); err != nil {
 			return nil, err
 		}
 	case "client":
+		if c.Sessions != nil && w.DialSession != nil {
+			r, err = w.DialSession(ctx, func(ctx context.Context) (Session, error) { return c.Sessions.Dial(ctx, j.Addr, j.Options) }, j)
+			break
+		}
 		dial, err := c.dialer(j)
 		if err != nil {
 			return nil, err
 		}
-		r, err = w.Dial(ctx, dial, j)
-		if err != nil {
+		if r, err = w.Dial(ctx, dial, j); err != nil {
 			return nil, err
 		}
 	default:
 		return nil, fmt.Errorf("no role %q", j.Role)
 	}
+	if err != nil {
+		return nil, err
+	}
 	r.PeakMemory = peakMemory()
 	return r, nil
+}
+
+func (j *Job) serveSession(ctx context.Context, c *Contender, w *Work) (*Result, error) {
+	l, err := c.Sessions.Listen(j.Addr, j.Options)
+	if err != nil {
+		return nil, err
+	}
+	emit(Event{Event: "listening", Addr: l.Addr().String()})
+	return w.ServeSession(ctx, l, j)
 }
 
 // dialer returns the function that opens connections for j.

@@ -27,6 +27,9 @@ type Contender struct {
 	// port, which stays open for as long as the process lives.
 	OnePort func(addr string, o Options) (DialFunc, error)
 
+	// Sessions, if not nil, makes sessions of many streams.
+	Sessions *Sessions
+
 	// Stats, if not nil, returns the transport's own counters of a connection.
 	Stats func(net.Conn) map[string]float64
 
@@ -34,7 +37,7 @@ type Contender struct {
 	Works []string
 
 	// Usual names the loopback works in whose tables it is when nobody asks for
-	// contenders by name. Nil means all.
+	// contenders by name. Nil means all. Works that name their Contenders do not ask.
 	Usual []string
 
 	// SilentClose means that the peer is not told of Close, so that a server
@@ -65,6 +68,10 @@ type Options struct {
 	// libudt, the largest windows of quic, yamux and kcp. Zero means the default.
 	// Kernel TCP sizes its own.
 	SendBuffer, RecvBuffer int `json:",omitempty"`
+
+	// MaxStreams is how many streams a peer may have open where that is limited.
+	// Zero means the default.
+	MaxStreams int `json:",omitempty"`
 }
 
 // contenders is the table of all of them, in the order of the printed tables.
@@ -72,6 +79,7 @@ var contenders = []*Contender{
 	udtDefault,
 	udtMessage,
 	udtProtected,
+	udtPackets,
 	udtNative,
 	udtCTCP,
 	udtCubic,
@@ -83,7 +91,13 @@ var contenders = []*Contender{
 	tcpCubic,
 	tcpBBR,
 	tlsOverTCP,
+	muxOverMessages,
+	muxOverStream,
+	muxOverTCP,
+	yamuxOverUDT,
 	yamuxOverTCP,
+	yamuxOverCubic,
+	yamuxOverBBR,
 	quicGo,
 	kcpGo,
 	libudt,
@@ -104,18 +118,26 @@ func contender(name string) (*Contender, error) {
 	return nil, fmt.Errorf("no contender %q; there are %s", name, strings.Join(names, ", "))
 }
 
-// usual reports whether c is in the loopback table of a work unasked.
-func (c *Contender) usual(work string) bool { return c.Usual == nil || slices.Contains(c.Usual, work) }
+// usual reports whether c is in the table of a work unasked.
+func (c *Contender) usual(w *Work) bool {
+	if w.Contenders != nil {
+		return slices.Contains(w.Contenders, c.Name)
+	}
+	return c.Usual == nil || slices.Contains(c.Usual, w.Name)
+}
 
-// does reports whether c can do the work, and if not, why.
-func (c *Contender) does(work string) (bool, string) {
+// does reports whether c can do the work of that name, and if not, why.
+func (c *Contender) does(name string) (bool, string) {
 	if c.Missing != nil {
 		if why := c.Missing(); why != "" {
 			return false, why
 		}
 	}
-	if c.Works != nil && !slices.Contains(c.Works, work) {
+	if c.Works != nil && !slices.Contains(c.Works, name) {
 		return false, "does not do this work"
+	}
+	if w, err := work(name); err == nil && w.Serve == nil && c.Sessions == nil {
+		return false, "has no streams"
 	}
 	return true, ""
 }

@@ -10,13 +10,10 @@ import (
 )
 
 var quicGo = &Contender{
-	Name: "quic", Note: "quic-go, one bidirectional stream per connection",
+	Name: "quic", Note: "quic-go",
+	Sessions: &Sessions{Listen: listenQUICSessions, Dial: dialQUICSession},
 	Listen: func(addr string, o Options) (net.Listener, error) {
-		config, err := serverTLS()
-		if err != nil {
-			return nil, err
-		}
-		l, err := quic.ListenAddr(addr, config, quicConfig(o))
+		l, err := listenQUIC(addr, o)
 		if err != nil {
 			return nil, err
 		}
@@ -50,12 +47,20 @@ var quicGo = &Contender{
 }
 
 func quicConfig(o Options) *quic.Config {
-	c := &quic.Config{KeepAlivePeriod: 20 * time.Second, MaxIdleTimeout: time.Minute}
+	c := &quic.Config{KeepAlivePeriod: 20 * time.Second, MaxIdleTimeout: time.Minute, MaxIncomingStreams: int64(o.MaxStreams)}
 	if o.RecvBuffer > 0 {
 		c.MaxStreamReceiveWindow = uint64(o.RecvBuffer)
 		c.MaxConnectionReceiveWindow = uint64(o.RecvBuffer) * 3 / 2
 	}
 	return c
+}
+
+func listenQUIC(addr string, o Options) (*quic.Listener, error) {
+	config, err := serverTLS()
+	if err != nil {
+		return nil, err
+	}
+	return quic.ListenAddr(addr, config, quicConfig(o))
 }
 
 type quicListener struct{ *quic.Listener }

@@ -1,39 +1,30 @@
 package main
 
 import (
-	"context"
 	"io"
 	"net"
 
 	"github.com/hashicorp/yamux"
 )
 
-var yamuxOverTCP = &Contender{
-	Name: "yamux", Note: "hashicorp/yamux over kernel TCP, one stream per session",
-	Listen: func(addr string, o Options) (net.Listener, error) {
-		l, err := listenTCP(addr, o)
-		if err != nil {
-			return nil, err
-		}
-		return yamuxListener{l, o}, nil
-	},
-	Dial: func(ctx context.Context, addr string, o Options) (net.Conn, error) {
-		c, err := dialTCP(ctx, addr, o)
-		if err != nil {
-			return nil, err
-		}
-		s, err := yamux.Client(c, yamuxConfig(o))
-		if err != nil {
-			c.Close()
-			return nil, err
-		}
-		stream, err := s.Open()
-		if err != nil {
-			s.Close()
-			return nil, err
-		}
-		return yamuxConn{stream, s}, nil
-	},
+// hashicorp/yamux over each kind of connection.
+var (
+	yamuxOverTCP   = usual(yamuxContender("yamux", "hashicorp/yamux over kernel TCP", tcpDefault))
+	yamuxOverCubic = yamuxContender("yamux-cubic", "hashicorp/yamux over kernel TCP, cubic", tcpCubic)
+	yamuxOverBBR   = yamuxContender("yamux-bbr", "hashicorp/yamux over kernel TCP, bbr", tcpBBR)
+	yamuxOverUDT   = yamuxContender("yamux-udt", "hashicorp/yamux over a stream-mode UDT connection", udtDefault)
+)
+
+func yamuxContender(name, note string, carrier *Contender) *Contender {
+	return sessionContender(name, note, carrier,
+		func(c net.Conn, o Options) (Session, error) { return yamux.Client(c, yamuxConfig(o)) },
+		func(c net.Conn, o Options) (Session, error) { return yamux.Server(c, yamuxConfig(o)) })
+}
+
+// usual puts c into the loopback tables of all works.
+func usual(c *Contender) *Contender {
+	c.Usual = nil
+	return c
 }
 
 func yamuxConfig(o Options) *yamux.Config {
@@ -43,39 +34,4 @@ func yamuxConfig(o Options) *yamux.Config {
 		c.MaxStreamWindowSize = uint32(max(o.RecvBuffer, 256<<10))
 	}
 	return c
-}
-
-type yamuxListener struct {
-	net.Listener
-	o Options
-}
-
-func (l yamuxListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	s, err := yamux.Server(c, yamuxConfig(l.o))
-	if err != nil {
-		c.Close()
-		return nil, err
-	}
-	stream, err := s.Accept()
-	if err != nil {
-		s.Close()
-		return nil, err
-	}
-	return yamuxConn{stream, s}, nil
-}
-
-// A yamuxConn is a stream that owns its session.
-type yamuxConn struct {
-	net.Conn
-	session *yamux.Session
-}
-
-func (c yamuxConn) Close() error {
-	err := c.Conn.Close()
-	c.session.Close()
-	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,7 +52,7 @@ func TestTargetsAreJudged(t *testing.T) {
 
 // Every target speaks of works, figures and contenders that exist.
 func TestTargetsNameWhatExists(t *testing.T) {
-	for _, target := range targets {
+	for _, target := range slices.Concat(targets, muxTargets) {
 		w, err := work(target.Work)
 		require.NoError(t, err)
 		names := map[string]bool{}

@@ -19,12 +19,13 @@ type Job struct {
 	Size    int     // bytes per write or per request
 	Reply   int     // bytes per reply
 	Conns   int     // connections, at once or in all, as the work says
+	Streams int     // streams of a session
 
 	// Interval is the seconds per element of Result.Series, which the
 	// receiver of a bulk transfer fills in. Zero means no series.
 	Interval float64
 
-	Settle, Watch float64 // idle: seconds before and of the measurement of CPU time
+	Settle, Watch float64 // idle: seconds before and of the measurement of CPU time. requests: seconds that do not count
 	Verify        bool    // bulk: compare every byte that arrives
 	OnePort       bool    // dial through Contender.OnePort where there is one
 

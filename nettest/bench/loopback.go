@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -20,17 +21,23 @@ type Common struct {
 	Syscalls   bool
 }
 
-// idleRuns is how often idle is measured: it does not vary much and takes long.
-const idleRuns = 1
+// usualSeconds is the length of a run, unless the work has another.
+const usualSeconds = 3
 
 // runLoopback measures the works on loopback.
-func runLoopback(ctx context.Context, f *Common, r *Report) error {
-	ws, err := pick(f.Works, works, work, func(*Work) bool { return true })
+func runLoopback(ctx context.Context, f *Common, r *Report) error { return runGroup(ctx, f, r, "") }
+
+// runMux measures the works about streams.
+func runMux(ctx context.Context, f *Common, r *Report) error { return runGroup(ctx, f, r, muxGroup) }
+
+// runGroup measures the works of a group, or those that the flags name.
+func runGroup(ctx context.Context, f *Common, r *Report, group string) error {
+	ws, err := pick(f.Works, works, work, func(w *Work) bool { return w.Group == group })
 	if err != nil {
 		return err
 	}
 	for _, w := range ws {
-		cs, err := pick(f.Contenders, contenders, contender, func(c *Contender) bool { return c.usual(w.Name) })
+		cs, err := pick(f.Contenders, contenders, contender, func(c *Contender) bool { return c.usual(w) })
 		if err != nil {
 			return err
 		}
@@ -38,11 +45,18 @@ func runLoopback(ctx context.Context, f *Common, r *Report) error {
 			break
 		}
 		p := Plan{
-			Work: w, Contenders: cs, Runs: f.Runs, Counted: f.Syscalls && w != idle,
-			Job: Job{Seconds: f.Seconds, Verify: f.Verify, OnePort: f.Shared},
+			Work: w, Contenders: cs, Runs: f.Runs, Counted: f.Syscalls && w.counts(),
+			Job: Job{Seconds: cmp.Or(f.Seconds, w.Seconds, usualSeconds), Verify: f.Verify, OnePort: f.Shared},
 		}
-		if w == idle {
-			p.Runs, p.Job.Conns = min(f.Runs, idleRuns), f.Idle
+		if w.Runs > 0 {
+			p.Runs = min(p.Runs, w.Runs)
+		}
+		switch w {
+		case idle:
+			p.Job.Conns = f.Idle
+			p.Job.Timeout = 60 + float64(f.Idle)/200
+		case idleStreams:
+			p.Job.Streams = f.Idle
 			p.Job.Timeout = 60 + float64(f.Idle)/200
 		}
 		fmt.Fprintf(os.Stderr, "%s: %d contenders, %d runs each\n", w.Name, len(cs), p.Runs)

@@ -2,6 +2,7 @@
 //
 //	go run . all                                      everything, on loopback and over long paths
 //	go run . loopback -runs 5 -seconds 3              the loopback part
+//	go run . mux                                      streams
 //	go run . bulk -contenders udt,tcp -runs 5         one work
 //	go run . list                                     works and contenders
 package main
@@ -31,6 +32,7 @@ type command struct {
 // commands is the table of all of them but for "all", "list" and the works.
 var commands = []command{
 	{name: "loopback", note: "every work on loopback", run: runLoopback, inAll: true},
+	{name: muxGroup, note: "streams: bulk, a thousand at once, opening, idle ones, small requests over a lossy link (Linux, root)", run: runMux, inAll: true},
 	{name: "wan", note: "long paths, over links between network namespaces (Linux, root)", flags: registerWAN, run: runWAN, inAll: true},
 }
 
@@ -111,11 +113,11 @@ func choose(name string) (chosen []command, works string, err error) {
 }
 
 func (f *Common) register(set *flag.FlagSet) {
-	set.StringVar(&f.Contenders, "contenders", "", "`names` of contenders, separated by commas (default all)")
-	set.StringVar(&f.Works, "works", f.Works, "`names` of loopback works, separated by commas (default all)")
-	set.IntVar(&f.Runs, "runs", 5, "loopback runs of each contender, which take turns")
-	set.Float64Var(&f.Seconds, "seconds", 3, "`length` of a loopback run")
-	set.IntVar(&f.Idle, "idle", 10_000, "idle `connections`")
+	set.StringVar(&f.Contenders, "contenders", "", "`names` of contenders, separated by commas (default those of the work)")
+	set.StringVar(&f.Works, "works", f.Works, "`names` of works, separated by commas (default those of the command)")
+	set.IntVar(&f.Runs, "runs", 5, "runs of each contender, which take turns, at most")
+	set.Float64Var(&f.Seconds, "seconds", 0, "`length` of a run, in place of the 3 seconds that are usual or of the work's own")
+	set.IntVar(&f.Idle, "idle", 10_000, "idle `connections`, or streams")
 	set.BoolVar(&f.Syscalls, "syscalls", true, "one more run of each, under perf, to count system calls")
 	set.BoolVar(&f.Verify, "verify", false, "compare every byte that arrives, at a price")
 	set.BoolVar(&f.Shared, "shared", false, "dial all connections of a process from one port where that is possible")
@@ -125,10 +127,10 @@ func (f *Common) register(set *flag.FlagSet) {
 func usage() {
 	fmt.Fprintln(os.Stderr, "usage: bench all | list | command | work  [flags]; command -h lists the flags")
 	for _, c := range commands {
-		fmt.Fprintf(os.Stderr, "  %-10s %s\n", c.name, c.note)
+		fmt.Fprintf(os.Stderr, "  %-13s %s\n", c.name, c.note)
 	}
 	for _, w := range works {
-		fmt.Fprintf(os.Stderr, "  %-10s %s\n", w.Name, w.Note)
+		fmt.Fprintf(os.Stderr, "  %-13s %s\n", w.Name, w.Note)
 	}
 }
 

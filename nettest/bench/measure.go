@@ -51,7 +51,7 @@ func (p *Plan) Run(ctx context.Context, progress io.Writer) *Table {
 	t := &Table{Work: p.Work.Name, Note: p.Work.Note, work: p.Work}
 	for _, c := range p.Contenders {
 		row := &Row{Contender: c.Name, Note: c.Note}
-		if ok, why := c.does(p.Work.Name); !ok {
+		if ok, why := p.can(c); !ok {
 			row.Skipped = why
 			fmt.Fprintf(progress, "%s %s: skipped: %s\n", p.Work.Name, c.Name, why)
 		}
@@ -73,6 +73,15 @@ func (p *Plan) Run(ctx context.Context, progress io.Writer) *Table {
 	return t
 }
 
+// can reports whether c can do the plan's work here, and if not, why.
+func (p *Plan) can(c *Contender) (bool, string) {
+	if ok, why := c.does(p.Work.Name); !ok || p.Work.Link == nil {
+		return ok, why
+	}
+	why := wanMissing()
+	return why == "", why
+}
+
 // runs reports whether the contender is still in it.
 func (r *Row) runs() bool { return r.Skipped == "" && len(r.Errors) < maxErrors }
 
@@ -90,7 +99,7 @@ func (p *Plan) pair(c *Contender, row *Row) Pair {
 
 func (p *Plan) once(ctx context.Context, progress io.Writer, run int, c *Contender, row *Row) {
 	pair := p.pair(c, row)
-	r, err := pair.Run(ctx)
+	r, err := p.run(ctx, &pair, run)
 	if err != nil {
 		if ctx.Err() != nil {
 			return
@@ -102,6 +111,14 @@ func (p *Plan) once(ctx context.Context, progress io.Writer, run int, c *Contend
 	row.Runs = append(row.Runs, r)
 	row.Indexes = append(row.Indexes, run)
 	fmt.Fprintf(progress, "%s %d %s: %s\n", p.Work.Name, run+1, c.Name, p.Work.line(r))
+}
+
+// run runs a pair once, on loopback or on a link of its own.
+func (p *Plan) run(ctx context.Context, pair *Pair, run int) (PairResult, error) {
+	if p.Work.Link == nil {
+		return pair.Run(ctx)
+	}
+	return pair.RunOver(ctx, p.Work.Link(run))
 }
 
 func (p *Plan) count(ctx context.Context, progress io.Writer, c *Contender, row *Row) {

@@ -70,10 +70,7 @@ var exchangeMetrics = []Metric{
 	quantile("p999", "p99.9", false, func(l *Latency) float64 { return l.P999 }),
 	{Name: "rate", Head: "rate", Unit: "/s", Of: opsRate},
 	{Name: "cpu", Head: "CPU", Unit: "µs each", Digits: 1, Lower: true, Of: cpuPerOp},
-	{Name: "allocs", Head: "allocs", Unit: "each", Digits: 2, Lower: true, Of: func(r PairResult) (float64, bool) {
-		ops := float64(r.Client.Ops)
-		return float64(r.Client.Mallocs+r.Server.Mallocs) / ops, ops > 0 && r.Client.Mallocs >= 0 && r.Server.Mallocs >= 0
-	}},
+	{Name: "allocs", Head: "allocs", Unit: "each", Digits: 2, Lower: true, Of: allocsPerOp},
 	{Name: "syscalls", Head: "syscalls", Unit: "each", Digits: 1, Lower: true, Syscalls: true, Of: callsPerOp},
 }
 
@@ -87,6 +84,19 @@ var setupMetrics = []Metric{
 	{Name: "peak_accept", Head: "peak accept", Unit: "MiB", Lower: true, Of: func(r PairResult) (float64, bool) {
 		return float64(r.Server.PeakMemory) / (1 << 20), r.Server.PeakMemory > 0
 	}},
+	{Name: "syscalls", Head: "syscalls", Unit: "each", Digits: 1, Lower: true, Syscalls: true, Of: callsPerOp},
+}
+
+var openMetrics = []Metric{
+	{Name: "rate", Head: "rate", Unit: "/s", Spread: true, Of: opsRate},
+	{Name: "cpu", Head: "CPU", Unit: "µs each", Digits: 1, Spread: true, Lower: true, Of: cpuPerOp},
+	{Name: "allocs", Head: "allocs", Unit: "each", Digits: 1, Lower: true, Of: allocsPerOp},
+	{Name: "allocated", Head: "allocated", Unit: "B each", Lower: true, Of: func(r PairResult) (float64, bool) {
+		ops := float64(r.Client.Ops)
+		return float64(r.Client.AllocBytes+r.Server.AllocBytes) / ops, ops > 0 && r.Client.AllocBytes >= 0 && r.Server.AllocBytes >= 0
+	}},
+	quantile("p50", "p50", false, func(l *Latency) float64 { return l.P50 }),
+	quantile("p99", "p99", false, func(l *Latency) float64 { return l.P99 }),
 	{Name: "syscalls", Head: "syscalls", Unit: "each", Digits: 1, Lower: true, Syscalls: true, Of: callsPerOp},
 }
 
@@ -131,6 +141,39 @@ func cpuPerOp(r PairResult) (float64, bool) {
 	return (r.Client.CPU + r.Server.CPU) / float64(r.Client.Ops) * 1e6, r.Client.Ops > 0 && r.Client.CPU > 0
 }
 
+func allocsPerOp(r PairResult) (float64, bool) {
+	ops := float64(r.Client.Ops)
+	return float64(r.Client.Mallocs+r.Server.Mallocs) / ops, ops > 0 && r.Client.Mallocs >= 0 && r.Server.Mallocs >= 0
+}
+
 func callsPerOp(r PairResult) (float64, bool) {
 	return float64(r.ServerCalls+r.ClientCalls) / float64(r.Client.Ops), r.Client.Ops > 0 && r.ServerCalls > 0 && r.ClientCalls > 0
+}
+
+var requestMetrics = []Metric{
+	inMilliseconds("p99", "p99", func(l *Latency) float64 { return l.P99 }),
+	inMilliseconds("p50", "p50", func(l *Latency) float64 { return l.P50 }),
+	inMilliseconds("p999", "p99.9", func(l *Latency) float64 { return l.P999 }),
+	inMilliseconds("max", "max", func(l *Latency) float64 { return l.Max }),
+	{Name: "requests", Head: "requests", Of: func(r PairResult) (float64, bool) { return float64(r.Client.Ops), true }},
+	{Name: "late", Head: "late", Unit: "ms", Digits: 2, Lower: true, Of: func(r PairResult) (float64, bool) {
+		if r.Link == nil {
+			return 0, false
+		}
+		return milliseconds(r.Link.late()), true
+	}},
+	{Name: "cpu", Head: "CPU", Unit: "% of a core", Digits: 1, Lower: true, Of: func(r PairResult) (float64, bool) {
+		return 100 * (r.Client.CPU + r.Server.CPU) / r.Client.Seconds, r.Client.Seconds > 0 && r.Client.CPU > 0
+	}},
+}
+
+var requestBulkMetrics = append(requestMetrics[:len(requestMetrics):len(requestMetrics)],
+	Metric{Name: "bulk", Head: "bulk", Unit: "Mbit/s", Digits: 1, Of: func(r PairResult) (float64, bool) {
+		return float64(r.Server.Bytes) * 8 / 1e6 / r.Client.Seconds, r.Client.Seconds > 0
+	}})
+
+func inMilliseconds(name, head string, of func(*Latency) float64) Metric {
+	m := quantile(name, head, name == "p99", func(l *Latency) float64 { return of(l) / 1000 })
+	m.Unit = "ms"
+	return m
 }

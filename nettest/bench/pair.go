@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/udtgo/udtgo/nettest/bench/link"
 )
 
 // A Pair is a server and a client process that work with each other once.
@@ -21,7 +23,17 @@ type PairResult struct {
 	// ServerCalls and ClientCalls are the system calls of the whole processes. Zero
 	// means that they were not counted.
 	ServerCalls, ClientCalls int64 `json:",omitempty"`
+
+	Link *PairLink `json:",omitempty"` // nil on loopback
 }
+
+// A PairLink says what happened on the link of a pair.
+type PairLink struct {
+	Forward, Reverse link.Stats // from the client, and towards it
+}
+
+// late is how late packets were delivered, in the worse direction.
+func (l *PairLink) late() time.Duration { return max(l.Forward.MeanLate, l.Reverse.MeanLate) }
 
 // RunCounted is Run with the system calls counted, which slows both sides down.
 func (p *Pair) RunCounted(ctx context.Context) (PairResult, error) {

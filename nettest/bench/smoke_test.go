@@ -86,6 +86,61 @@ func TestOtherWorks(t *testing.T) {
 	}
 }
 
+// The works about streams run to their end over every contender that is in their
+// tables, and what arrives is intact.
+func TestStreamWorks(t *testing.T) {
+	jobs := []Job{
+		{Work: "stream1", Bytes: smokeBytes, Verify: true},
+		{Work: "stream1000", Bytes: 50 * streamWrite * 2, Streams: 50, Verify: true},
+		{Work: "open", Seconds: 0.05},
+		{Work: "idlestreams", Streams: 300, Settle: 0.1, Watch: 0.1},
+		{Work: "requests", Streams: 3, Seconds: 0.5, Settle: 0.1},
+		{Work: "requests-bulk", Streams: 3, Seconds: 0.5, Settle: 0.1},
+	}
+	for _, j := range jobs {
+		w, err := work(j.Work)
+		require.NoError(t, err)
+		for _, name := range w.Contenders {
+			t.Run(j.Work+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				c, err := contender(name)
+				require.NoError(t, err)
+				r := runPair(t, c, j)
+				_, ok := w.Metrics[0].Of(r)
+				require.True(t, ok, "the table's main figure")
+				if j.Bytes > 0 {
+					require.Equal(t, j.Bytes, r.Client.Bytes)
+					require.Equal(t, j.Bytes, r.Server.Bytes)
+				}
+				if w == stream1000 && c.Sessions != nil {
+					require.Equal(t, slices.Repeat([]int64{2 * streamWrite}, 50), r.Server.Shares)
+				}
+			})
+		}
+	}
+}
+
+// Requests over a link take a round trip at least, and all are answered.
+func TestRequestsOverALink(t *testing.T) {
+	if why := wanMissing(); why != "" {
+		t.Skip("no links here: ", why)
+	}
+	p := Plan{Work: requests, Contenders: []*Contender{muxOverMessages}, Runs: 1, Job: Job{Streams: 5, Seconds: 1, Settle: 0.2}}
+	row := p.Run(t.Context(), io.Discard).row("mux")
+	require.Empty(t, row.Errors)
+	require.GreaterOrEqual(t, row.Figures["p50"].Median, 100.)
+	require.GreaterOrEqual(t, row.Figures["requests"].Median, 5*4.)
+}
+
+// Work for streams is not given to contenders that have none.
+func TestNoStreams(t *testing.T) {
+	ok, why := tcpDefault.does("open")
+	require.False(t, ok)
+	require.Equal(t, "has no streams", why)
+	ok, _ = tcpDefault.does("stream1000")
+	require.True(t, ok, "with one connection")
+}
+
 // Eight connections at once are received in full, each of them.
 func TestSharesAddUp(t *testing.T) {
 	r := runPair(t, tcpDefault, Job{Work: "bulk8", Bytes: 64 << 10})

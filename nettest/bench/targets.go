@@ -3,10 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 )
 
-// A Target is something that this library must reach on loopback: a figure of
+// A Target is something that this library must reach: a figure of
 // Contender in Work, or its ratio to that of Against.
 type Target struct {
 	Work, Metric, Contender string
@@ -64,10 +65,40 @@ var targets = []Target{
 	{Work: "bulk", Metric: "cpu", Contender: "udt-portable", Against: "libudt", Want: 1},
 }
 
+// muxTargets are those of package mux: against the bare connection under it, and
+// against yamux over the same kind of connection.
+var muxTargets = []Target{
+	{Work: "stream1", Metric: "rate", Contender: "mux", Against: "udt-packets", AtLeast: true, Want: 0.8},
+	{Work: "stream1", Metric: "rate", Contender: "mux-stream", Against: "udt", AtLeast: true, Want: 0.8},
+	{Work: "stream1", Metric: "rate", Contender: "mux-tcp", Against: "tcp", AtLeast: true, Want: 0.8},
+	{Work: "stream1", Metric: "rate", Contender: "mux", Against: "yamux-udt", AtLeast: true, Want: 1},
+	{Work: "stream1", Metric: "rate", Contender: "mux-stream", Against: "yamux-udt", AtLeast: true, Want: 1},
+	{Work: "stream1", Metric: "rate", Contender: "mux-tcp", Against: "yamux", AtLeast: true, Want: 1},
+	{Work: "stream1000", Metric: "rate", Contender: "mux", Against: "udt-packets", AtLeast: true, Want: 0.7},
+	{Work: "stream1000", Metric: "rate", Contender: "mux-stream", Against: "udt", AtLeast: true, Want: 0.7},
+	{Work: "stream1000", Metric: "rate", Contender: "mux-tcp", Against: "tcp", AtLeast: true, Want: 0.7},
+	{Work: "open", Metric: "cpu", Contender: "mux", Against: "yamux-udt", Want: 1},
+	{Work: "open", Metric: "cpu", Contender: "mux-stream", Against: "yamux-udt", Want: 1},
+	{Work: "open", Metric: "cpu", Contender: "mux-tcp", Against: "yamux", Want: 1},
+	{Work: "open", Metric: "allocs", Contender: "mux", Against: "yamux-udt", Want: 1},
+	{Work: "open", Metric: "allocs", Contender: "mux-stream", Against: "yamux-udt", Want: 1},
+	{Work: "open", Metric: "allocs", Contender: "mux-tcp", Against: "yamux", Want: 1},
+	{Work: "open", Metric: "rate", Contender: "mux", Against: "yamux-udt", AtLeast: true, Reach: 1},
+	{Work: "open", Metric: "rate", Contender: "mux-stream", Against: "yamux-udt", AtLeast: true, Reach: 1},
+	{Work: "open", Metric: "rate", Contender: "mux-tcp", Against: "yamux", AtLeast: true, Reach: 1},
+	{Work: "idlestreams", Metric: "heap_dial", Contender: "mux", Want: 2048},
+	{Work: "idlestreams", Metric: "heap_accept", Contender: "mux", Want: 2048},
+	{Work: "idlestreams", Metric: "cpu", Contender: "mux", Want: 0.1},
+	{Work: "requests", Metric: "p99", Contender: "mux", Against: "yamux-udt", Want: 0.5},
+	{Work: "requests", Metric: "p99", Contender: "mux", Against: "quic", Want: 1},
+	{Work: "requests-bulk", Metric: "p99", Contender: "mux", Against: "yamux-udt", Want: 0.5},
+	{Work: "requests-bulk", Metric: "p99", Contender: "mux", Against: "quic", Want: 1},
+}
+
 // judge compares what was measured with the targets. Those whose works did not
 // run are left out.
 func (r *Report) judge() {
-	for _, t := range targets {
+	for _, t := range slices.Concat(targets, muxTargets) {
 		if t.Contender == "" {
 			t.Contender = udtDefault.Name
 		}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
+
+	"github.com/udtgo/udtgo/nettest/bench/link"
 )
 
 // A Work is something that two processes do over a Contender. Each has a small
@@ -12,6 +15,21 @@ import (
 type Work struct {
 	Name string
 	Note string
+
+	// Group is the command that runs it with others, "" for loopback.
+	Group string
+
+	// Contenders names those in its table when nobody asks for contenders by name.
+	// Nil leaves it to Contender.Usual.
+	Contenders []string
+
+	// Runs is how often each contender does it at most, and Seconds how long by
+	// default. Zero means what is usual.
+	Runs    int
+	Seconds float64
+
+	// Link, if not nil, is the path of a run that is not on loopback.
+	Link func(run int) link.Config
 
 	// Defaults fills in the sizes and counts of a Job that are zero.
 	Defaults func(*Job)
@@ -27,6 +45,11 @@ type Work struct {
 
 	// Dial does the client's part.
 	Dial func(ctx context.Context, dial DialFunc, j *Job) (*Result, error)
+
+	// ServeSession and DialSession, if not nil, are Serve and Dial for contenders
+	// that have streams. Without Serve and Dial only those can do it.
+	ServeSession func(ctx context.Context, l SessionListener, j *Job) (*Result, error)
+	DialSession  func(ctx context.Context, dial SessionDialFunc, j *Job) (*Result, error)
 }
 
 // A DialFunc opens one connection to the job's server.
@@ -38,6 +61,12 @@ var works = []*Work{
 	pingpong, rr1k, rr64k,
 	setup1, setup64,
 	idle,
+	stream1, stream1000, openStream, idleStreams, requests, requestsBulk,
+}
+
+// counts reports whether one more run of w counts system calls.
+func (w *Work) counts() bool {
+	return slices.ContainsFunc(w.Metrics, func(m Metric) bool { return m.Syscalls })
 }
 
 // work returns the one of that name.

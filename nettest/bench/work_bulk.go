@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -88,11 +89,19 @@ func (r *Result) addSeries(series []int64) {
 	}
 }
 
+// A bulkMover is a connection without a byte stream, which does the transfer in
+// its own way and keeps count in the source and the sink.
+type bulkMover interface {
+	sendBulk(*source) error
+	receiveBulk(*sink) error
+}
+
 // A sink receives one bulk stream.
 type sink struct {
 	conn  net.Conn
 	job   *Job
 	start time.Time
+	read  int // bytes per Read, bulkRead if zero
 
 	bytes  int64
 	series []int64
@@ -104,8 +113,14 @@ type sink struct {
 func (s *sink) run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	if m, ok := s.conn.(bulkMover); ok {
+		if err := m.receiveBulk(s); err != nil && ctx.Err() == nil {
+			s.err = err
+		}
+		return
+	}
 	chunks := newChunkReader(s.job.Size, s.job.Verify)
-	b := make([]byte, bulkRead)
+	b := make([]byte, cmp.Or(s.read, bulkRead))
 	for !chunks.done {
 		n, err := s.conn.Read(b)
 		s.bytes += int64(n)
@@ -179,6 +194,9 @@ type source struct {
 func (s *source) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	if m, ok := s.conn.(bulkMover); ok {
+		return m.sendBulk(s)
+	}
 	chunk := make([]byte, s.job.Size)
 	fillChunk(chunk)
 	for index, last := uint64(0), false; !last; index++ {

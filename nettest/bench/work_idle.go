@@ -13,11 +13,12 @@ import (
 const (
 	idleDialers = 16 // quic-go queues 32 connections for Accept and drops the rest
 	idleSpare   = 64 // files that are not connections
+	idleRuns    = 1  // it does not vary much and takes long
 )
 
 var idle = &Work{
 	Name: "idle", Note: "connections that do nothing, all on one port on each side; no Read pending",
-	Serve: idleServe, Dial: idleDial,
+	Serve: idleServe, Dial: idleDial, Runs: idleRuns,
 	Metrics: idleMetrics, Against: nil,
 	Defaults: func(j *Job) {
 		if j.Conns == 0 {

@@ -432,7 +432,9 @@ func (x *fuzzSide) read(now time.Time, s *script) {
 		}
 		c.ConsumeMessage(now)
 	default:
-		if b, owner := c.LendMessage(now); owner != nil {
+		b, owner := c.LendMessage()
+		c.Lent(now)
+		if owner != nil {
 			owner.Release()
 		} else if len(b) != n {
 			x.t.Fatalf("message of %d bytes, lent %d", n, len(b))

@@ -8,6 +8,7 @@ import "github.com/udtgo/udtgo/udt/internal/wire"
 type inMessages struct {
 	ready  []span // deliverable, in order of delivery
 	head   int    // spans before it are delivered
+	unread int    // packets of those that are not
 	scan   int64  // all messages before it are in ready, delivered or discarded
 	within int64  // last packet of the message at scan that is known to belong to it
 }
@@ -17,9 +18,14 @@ func (m *inMessages) empty() bool { return m.head == len(m.ready) }
 // front returns the next message to deliver.
 func (m *inMessages) front() span { return m.ready[m.head] }
 
-func (m *inMessages) push(s span) { m.ready = append(m.ready, s) }
+func (m *inMessages) push(s span) {
+	m.ready = append(m.ready, s)
+	m.unread += int(s.end - s.first)
+}
 
 func (m *inMessages) pop() {
+	s := m.front()
+	m.unread -= int(s.end - s.first)
 	m.head++
 	if m.head == len(m.ready) {
 		m.ready, m.head = m.ready[:0], 0

@@ -145,6 +145,13 @@ func receiverInvariants(c *Conn) error {
 	if bytes != b.bytes {
 		return fmt.Errorf("%d bytes held, counts %d", bytes, b.bytes)
 	}
+	unread := 0
+	for _, m := range r.messages.ready[r.messages.head:] {
+		unread += int(m.end - m.first)
+	}
+	if unread != r.messages.unread {
+		return fmt.Errorf("%d packets of messages unread, counts %d", unread, r.messages.unread)
+	}
 	for _, g := range r.naks.fresh {
 		for n := g.first; n < g.end; n++ {
 			if !r.holes.contains(n) {

@@ -48,8 +48,8 @@ func (c *Conn) Free() {
 }
 
 // LendMessage takes the next message out of the buffer and lends its payload
-// until owner, which may be nil, is released.
-func (c *Conn) LendMessage(now time.Time) (payload []byte, owner Ref) {
+// until owner, which may be nil, is released. Call Lent after the last one.
+func (c *Conn) LendMessage() (payload []byte, owner Ref) {
 	r := &c.recv
 	m := r.messages.front()
 	if m.end == m.first+1 {
@@ -63,8 +63,17 @@ func (c *Conn) LendMessage(now time.Time) (payload []byte, owner Ref) {
 			payload = append(payload, r.buf.slot(n).payload...)
 		}
 	}
-	c.ConsumeMessage(now)
+	c.dropMessage()
 	return payload, owner
+}
+
+// Lent notes that messages were taken by LendMessage.
+func (c *Conn) Lent(now time.Time) {
+	if c.recv.discarding {
+		return
+	}
+	c.advanceHead()
+	c.consumed(c.at(now))
 }
 
 // Unanswered reports that the peer has not answered a probe.

@@ -206,13 +206,7 @@ func (c *Conn) advanceHead() {
 func (c *Conn) unread() int {
 	r := &c.recv
 	if c.cfg.Message {
-		n := 0
-		for _, m := range r.messages.ready[r.messages.head:] {
-			if n += int(m.end - m.first); n >= r.window.size {
-				break
-			}
-		}
-		return n
+		return r.messages.unread
 	}
 	return int(r.next - r.buf.head)
 }
@@ -340,13 +334,19 @@ func (c *Conn) ConsumeMessage(now time.Time) {
 	if r.discarding || r.messages.empty() {
 		return
 	}
+	c.dropMessage()
+	c.advanceHead()
+	c.consumed(c.at(now))
+}
+
+// dropMessage takes the next message off the queue, and frees its packets.
+func (c *Conn) dropMessage() {
+	r := &c.recv
 	m := r.messages.front()
 	for n := m.first; n < m.end; n++ {
 		r.buf.discard(n)
 	}
 	r.messages.pop()
-	c.advanceHead()
-	c.consumed(c.at(now))
 }
 
 // MessageSize returns the size of the next message.

@@ -1,0 +1,229 @@
+package mux
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/udtgo/udtgo/mux/internal/proto"
+)
+
+// A Session carries streams over one connection. It implements net.Listener,
+// so a server's streams can be served by anything that accepts a Listener. Such
+// servers close their listener when they are shut down, and that ends the session with
+// all its streams: for a graceful end call GoAway first, and shut the server down when
+// NumStreams is 0. Multiple goroutines may invoke methods on a Session simultaneously.
+// A Session must be closed, or it lives as long as its connection.
+type Session struct {
+	// Set before the Session is shared.
+	conn     net.Conn
+	carrier  carrier
+	logger   *slog.Logger
+	done     chan struct{} // closed when the session ends
+	finished chan struct{} // closed when the connection is closed
+	readDone chan struct{} // closed when the carrier is no longer read
+	pack     func([]byte) (int, []byte)
+	filler   messageFiller // nil if the carrier has none
+	packRoom func([][]byte) int
+	handler  func([][]byte) error
+
+	// mu guards what follows. It is not held across waits and calls of the carrier.
+	mu   sync.Mutex
+	core *proto.Session
+
+	acceptable, openable, ponged, datagrams sync.Cond // calls with a context wait here
+
+	reader readerRole
+
+	// The role of the writer: whoever sets writing packs and calls the carrier.
+	writing     bool
+	turn        sync.Cond // the end of the session waits for the role
+	batch       *batch    // belongs to the writer; not nil if something is left in it
+	packAt      time.Time // for pack
+	packOwn     *proto.Stream
+	flushing    bool    // a goroutine that writes runs, or is about to
+	inline      *Stream // the stream whose Write is the writer, if it is one
+	interrupted bool    // its call of the carrier was ended by a deadline
+
+	timer   *time.Timer
+	timerAt time.Time // when timer fires, zero if it is not armed
+	closeBy time.Time // write deadline of a session that has ended
+	local   bool      // ended by us
+}
+
+var _ net.Listener = (*Session)(nil)
+
+// Client makes a session over conn, which the session takes over and closes: nobody
+// else may use conn, or set its deadlines. The two peers of a connection must take
+// different roles. A nil config means the zero Config. Client does not wait for the
+// peer: if that speaks something else, the session ends with a *SessionError. The error
+// is always nil at present.
+func Client(conn net.Conn, config *Config) (*Session, error) { return newSession(conn, config, false) }
+
+// Server is like Client for the other role.
+func Server(conn net.Conn, config *Config) (*Session, error) { return newSession(conn, config, true) }
+
+func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
+	c := config.core(server, false)
+	s := &Session{
+		conn:     conn,
+		carrier:  newCarrier(conn, c.MaxFrame),
+		done:     make(chan struct{}),
+		finished: make(chan struct{}),
+		readDone: make(chan struct{}),
+	}
+	if config != nil {
+		s.logger = config.Logger
+	}
+	for _, cond := range []*sync.Cond{&s.acceptable, &s.openable, &s.ponged, &s.datagrams, &s.turn} {
+		cond.L = &s.mu
+	}
+	s.filler = s.carrier.filler()
+	s.handler, s.packRoom = s.handle, s.packInto // once: a method value is an allocation
+	s.pack = func(p []byte) (int, []byte) { return s.core.PackLent(s.packAt, p, s.packOwn) }
+	_, c.Messages = s.carrier.(*messageCarrier)
+	c.NewStream = s.newStream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.core = proto.New(c, time.Now())
+	s.reader.taken = true
+	go s.readLoop()
+	s.noteLocked()
+	return s, nil
+}
+
+// handle takes packets that have been read. Its caller has the role of the reader.
+func (s *Session) handle(packets [][]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reader.handling = true
+	defer func() { s.reader.handling = false }()
+	now := time.Now()
+	for _, p := range packets {
+		switch err := s.core.HandlePacket(now, p).(type) {
+		case nil:
+		case *proto.ProtocolError:
+			s.closeLocked(&SessionError{err.Code, err.Reason, false}, err.Code, err.Reason)
+			return err
+		default:
+			s.failLocked(fromCore(err))
+			return err
+		}
+	}
+	if woken := s.noteLocked(); woken == 1 && s.reader.waiting == 1 {
+		s.reader.woken++
+	} else {
+		s.reader.woken = 0
+	}
+	return nil
+}
+
+// noteLocked does what is due after the core's state changed: it wakes calls that
+// may go on, arms the timer, and has frames sent that wait. It returns how many
+// streams have become readable.
+func (s *Session) noteLocked() (readable int) {
+	readable = s.wakeLocked()
+	s.armLocked()
+	s.kickLocked()
+	return readable
+}
+
+func (s *Session) wakeLocked() (readable int) {
+	for _, core := range s.core.TakeWoken() {
+		st := core.Owner.(*Stream)
+		w := core.TakeWake()
+		if w&proto.WakeRead != 0 {
+			s.wakeReadLocked(st)
+			readable++
+		}
+		if w&proto.WakeWrite != 0 {
+			st.wcond.Broadcast()
+			if st.core.WriteErr() != nil && s.core.Err() == nil {
+				s.interruptLocked(st) // the peer reads no more
+			}
+		}
+	}
+	e := s.core.TakeEvents()
+	if e&proto.EventAccept != 0 {
+		s.acceptable.Broadcast()
+	}
+	if e&proto.EventOpen != 0 {
+		s.openable.Broadcast()
+	}
+	if e&proto.EventPong != 0 {
+		s.ponged.Broadcast()
+	}
+	if e&proto.EventDatagram != 0 {
+		s.datagrams.Broadcast()
+	}
+	return readable
+}
+
+// armLocked arms the timer if it is needed earlier than it would fire.
+func (s *Session) armLocked() {
+	next := s.core.Next()
+	if next.IsZero() || !s.timerAt.IsZero() && !next.Before(s.timerAt) {
+		return
+	}
+	s.timerAt = next
+	left := time.Until(next)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(left, s.fire)
+	} else {
+		s.timer.Reset(left)
+	}
+}
+
+func (s *Session) fire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timerAt = time.Time{}
+	if err := s.core.Advance(time.Now()); err != nil {
+		s.failLocked(fromCore(err))
+		return
+	}
+	s.noteLocked()
+}
+
+// awaitLocked waits on cond until try succeeds or ctx ends. Its result counts more
+// than the end of ctx.
+func (s *Session) awaitLocked(ctx context.Context, cond *sync.Cond, try func() (bool, error)) error {
+	ok, err := try()
+	if ok || err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		cond.Broadcast()
+	})
+	defer stop()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		cond.Wait()
+		if ok, err := try(); ok || err != nil {
+			return err
+		}
+	}
+}
+
+// Addr returns the local address of the connection.
+func (s *Session) Addr() net.Addr { return s.conn.LocalAddr() }
+
+// LocalAddr returns the local address of the connection.
+func (s *Session) LocalAddr() net.Addr { return s.conn.LocalAddr() }
+
+// RemoteAddr returns the peer's address of the connection.
+func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+
+// NumStreams returns how many streams are open, those included that wait for
+// Accept.
+func (s *Session) NumStreams() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.Len()
+}

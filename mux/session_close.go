@@ -1,0 +1,138 @@
+package mux
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/udtgo/udtgo/mux/internal/proto"
+)
+
+// Limits of how long the end of a session takes with a peer that does not answer.
+const (
+	closeWait = 3 * time.Second // to get our last packet to the carrier
+	drainWait = time.Second     // for the peer to close as well
+)
+
+// Close closes the session and every stream with code 0. What streams were given
+// before is delivered, and the ends of those that were closed before; others fail at
+// the peer with a *SessionError. Close waits until the peer has taken notice, a
+// round trip as a rule, for a few seconds at most. Closing again does nothing.
+func (s *Session) Close() error { return s.CloseWithError(0, "") }
+
+// CloseWithError is Close with a code and a reason of the application's, which the
+// peer sees in a *SessionError. Of the reason 128 bytes are sent.
+func (s *Session) CloseWithError(code uint64, reason string) error {
+	s.mu.Lock()
+	if s.core.Err() == nil {
+		s.closeLocked(&SessionError{code, reason, false}, min(code, maxCode), reason)
+	}
+	s.mu.Unlock()
+	<-s.finished
+	return nil
+}
+
+// maxCode is the largest code that frames can carry.
+const maxCode = 1<<62 - 1
+
+// closeLocked ends the session with err and tells the peer.
+func (s *Session) closeLocked(err error, code uint64, reason string) {
+	if s.core.Err() != nil {
+		return
+	}
+	s.local = true
+	s.core.Close(err, code, reason)
+	s.endedLocked(err)
+}
+
+// failLocked ends the session with err, without a word to the peer.
+func (s *Session) failLocked(err error) {
+	if s.core.Err() != nil {
+		return
+	}
+	s.core.Fail(err)
+	s.endedLocked(err)
+}
+
+func (s *Session) endedLocked(err error) {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.wakeLocked()
+	if !s.reader.taken {
+		s.reader.taken = true
+		go s.readLoop()
+	}
+	s.acceptable.Broadcast()
+	s.closeBy = time.Now().Add(closeWait)
+	_ = s.conn.SetWriteDeadline(s.closeBy)
+	close(s.done)
+	go s.finish(err)
+}
+
+// finish sends what is left when the session has ended, and closes the connection.
+func (s *Session) finish(err error) {
+	defer close(s.finished)
+	if s.logger != nil { // without mu, as it may write to a stream
+		s.logger.Debug("mux session ended", slog.Any("error", err))
+	}
+	// Connections need not heed the deadline that was set.
+	guard := time.AfterFunc(closeWait+drainWait, func() { _ = s.conn.Close() })
+	defer guard.Stop()
+	s.mu.Lock()
+	for s.writing {
+		s.turn.Wait()
+	}
+	s.writing = true // for good
+	said := s.local && s.sayGoodbyeLocked()
+	s.mu.Unlock()
+	if said && !s.carrier.endsTogether() {
+		// Some connections throw away what is on its way when they are closed with
+		// something unread, TCP for one.
+		limit := time.NewTimer(drainWait)
+		defer limit.Stop()
+		select {
+		case <-s.readDone:
+		case <-limit.C:
+		}
+	}
+	_ = s.conn.Close()
+	<-s.readDone
+}
+
+// sayGoodbyeLocked writes the frames that are left, the last of which is CLOSE.
+func (s *Session) sayGoodbyeLocked() bool {
+	for {
+		b := s.batch
+		s.batch = nil
+		if b == nil {
+			b = s.fillLocked()
+		}
+		if b.empty() {
+			batches.Put(b)
+			break
+		}
+		s.mu.Unlock()
+		err := s.carrier.write(b)
+		s.mu.Lock()
+		if err != nil {
+			return false
+		}
+		batches.Put(b)
+	}
+	buf := make([]byte, proto.MinPacket)
+	buf = buf[:s.core.PackClose(buf)]
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	return len(buf) > 0 && s.carrier.writeLast(buf) == nil
+}
+
+// Done returns a channel that is closed when the session ends; Err then says why.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Err returns why the session ended, nil while it lives: a *SessionError if it was
+// closed by either side, ErrPeerTimeout, or the error of the connection under it.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.Err()
+}
