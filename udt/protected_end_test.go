@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -92,12 +93,12 @@ func TestProtectedTruncation(t *testing.T) {
 func TestProtectedTombstone(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		a, b := l.pair(psk(udt.ModeStream), psk(udt.ModeStream))
-		l.listen(addrC, nil) // keeps nothing: for its address only
 		write(l, a, 1000)
 		time.Sleep(time.Second)
-		deaf := true
+		var deaf atomic.Bool
+		deaf.Store(true)
 		l.net.SetFilter(func(_ []byte, from, _ netip.AddrPort) simnet.Verdict {
-			if deaf && from == addrA {
+			if deaf.Load() && from == addrA {
 				return simnet.Drop
 			}
 			return simnet.Pass
@@ -105,7 +106,7 @@ func TestProtectedTombstone(t *testing.T) {
 		require.NoError(l, a.Close())
 		time.Sleep(10 * time.Second)
 		require.Zero(l, a.Endpoint().Stats().Connections, "it has given up to tell")
-		deaf = false
+		deaf.Store(false)
 		start := time.Now()
 		requireContent(l, b, 1000, io.EOF)
 		l.requireTook(start, 0, 25*time.Second, "the end")

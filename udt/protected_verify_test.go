@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,10 +24,11 @@ func TestVerifyPeerRefusesAClient(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		config := psk(udt.ModeStream)
 		config.Backlog = 1
-		refuse := true
+		var refuse atomic.Bool
+		refuse.Store(true)
 		config.Security.VerifyPeer = func(state tls.ConnectionState) error {
 			require.Len(l, state.PeerCertificates, 1)
-			if refuse {
+			if refuse.Load() {
 				return errors.New("its dog barks")
 			}
 			return nil
@@ -45,7 +47,7 @@ func TestVerifyPeerRefusesAClient(t *testing.T) {
 		require.EqualValues(l, 1, listener.Endpoint().Stats().HandshakesFailed)
 		time.Sleep(time.Minute)
 		l.requireNothingPending(e, listener.Endpoint())
-		refuse = false
+		refuse.Store(false)
 		l.dial(e, psk(udt.ModeStream), listener) // there is room
 	})
 }
@@ -101,10 +103,10 @@ func TestLostRefusalIsRepeated(t *testing.T) {
 func TestVerifyPeerMayBlock(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		config := psk(udt.ModeStream)
-		block := false
+		var block atomic.Bool
 		think := make(chan bool)
 		config.Security.VerifyPeer = func(tls.ConnectionState) error {
-			if block {
+			if block.Load() {
 				<-think
 			}
 			return nil
@@ -112,7 +114,7 @@ func TestVerifyPeerMayBlock(t *testing.T) {
 		listener, e := l.listen(addrB, config), l.endpoint(addrA)
 		a, b := l.dial(e, psk(udt.ModeStream), listener)
 
-		block = true
+		block.Store(true)
 		thinking := 2*runtime.GOMAXPROCS(0) + 1
 		opened := make(chan *udt.Conn, thinking)
 		for range thinking {
@@ -128,7 +130,7 @@ func TestVerifyPeerMayBlock(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		require.Equal(l, thinking, listener.Endpoint().Stats().HandshakesPending)
-		block = false
+		block.Store(false)
 		start := time.Now()
 		c, d := l.dial(e, psk(udt.ModeStream), listener)
 		l.requireTook(start, 40*time.Millisecond, 50*time.Millisecond, "another dial")

@@ -132,14 +132,14 @@ func portOf(a net.Addr) int { return a.(*net.UDPAddr).Port }
 
 func dial(tb testing.TB, address string, config *udt.Config) *udt.Conn {
 	tb.Helper()
-	conn, err := udt.Dial("udt", address, config)
+	conn, err := udt.Dial("udt", address, preferring(config))
 	require.NoError(tb, err)
 	return conn
 }
 
 func listen(tb testing.TB, host string, config *udt.Config) *udt.Listener {
 	tb.Helper()
-	l, err := udt.Listen("udt", net.JoinHostPort(host, "0"), config)
+	l, err := udt.Listen("udt", net.JoinHostPort(host, "0"), preferring(config))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { l.Close() })
 	require.NoError(tb, l.SetDeadline(time.Now().Add(30*time.Second)))
@@ -151,7 +151,7 @@ func meet(tb testing.TB, d *udt.Dialer, host string, port int) *udt.Conn {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	d.Rendezvous = true
+	d.Rendezvous, d.Config = true, preferring(d.Config)
 	conn, err := d.DialContext(ctx, "udt", net.JoinHostPort(host, strconv.Itoa(port)))
 	require.NoError(tb, err)
 	return conn.(*udt.Conn)

@@ -91,7 +91,7 @@ func TestManyConnectionsDialed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ref := interop.Build(t, *required).Start(t, opts("manyaccept -count %d", crowd)...)
 			addr := netip.MustParseAddrPort(ref.Addr())
-			var dialer udt.Dialer
+			dialer := udt.Dialer{Config: preferring(nil)}
 			if tt.shared {
 				pc, err := net.ListenPacket("udp4", loopback+":0")
 				require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestWeAreRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ref := driver.Start(t, opts("%s", tt.args)...)
-			_, err := udt.Dial("udt", ref.Addr(), &udt.Config{Mode: tt.mode})
+			_, err := udt.Dial("udt", ref.Addr(), preferring(&udt.Config{Mode: tt.mode}))
 			requireRefused(t, err)
 		})
 	}
@@ -204,7 +204,7 @@ func TestWeAreRefused(t *testing.T) {
 		addr := driver.Start(t, opts("park -backlog 1")...).Addr()
 		first := dial(t, addr, nil)
 		defer first.Abort()
-		_, err := udt.Dial("udt", addr, nil)
+		_, err := udt.Dial("udt", addr, preferring(nil))
 		requireRefused(t, err)
 	})
 }
