@@ -1,6 +1,7 @@
 package mux_test
 
 import (
+	"bytes"
 	"net"
 	"strings"
 	"testing"
@@ -17,6 +18,11 @@ import (
 )
 
 var messages = &udt.Config{Mode: udt.ModeMessage}
+
+// protected has every packet encrypted.
+var protected = &udt.Config{Mode: udt.ModeMessage, Security: &udt.Security{
+	PSKs: []udt.PreSharedKey{{Identity: "mux", Key: bytes.Repeat([]byte{7}, 32)}},
+}}
 
 // lossy is a link that loses and reorders, without delay of its own.
 var lossy = simnet.Link{Loss: 0.05, Reorder: 0.05, ReorderDelay: 2 * time.Millisecond}
@@ -56,6 +62,8 @@ var carriers = []struct {
 	{"messages", nettest.StreamPipe(messages)},
 	{"messages, swapped", nettest.SwapPipe(nettest.StreamPipe(messages))},
 	{"messages with loss", nettest.RelayPipe(messages, lossy, lossy, 1)},
+	{"protected messages", nettest.StreamPipe(protected)},
+	{"protected messages with loss", nettest.RelayPipe(protected, lossy, lossy, 1)},
 	{"wrapped messages", wrapped(nettest.StreamPipe(messages))},
 	{"stream", nettest.StreamPipe(nil)},
 	{"stream with loss", nettest.RelayPipe(nil, lossy, lossy, 1)},
@@ -77,6 +85,7 @@ var virtual = []struct {
 }{
 	{"messages", nettest.SimnetPipe(messages, simnet.Config{Default: simnet.Link{Delay: time.Millisecond}})},
 	{"messages with loss", nettest.SimnetPipe(messages, simnet.Config{Default: far, Seed: 1})},
+	{"protected messages with loss", nettest.SimnetPipe(protected, simnet.Config{Default: far, Seed: 3})},
 	{"stream with loss", nettest.SimnetPipe(nil, simnet.Config{Default: far, Seed: 2})},
 	{"net.Pipe", memoryPipe},
 }
