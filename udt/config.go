@@ -81,8 +81,8 @@ type Config struct {
 	// MaxBandwidth limits sending, in bytes per second. Zero means no limit.
 	MaxBandwidth int64
 
-	// HandshakeTimeout bounds the handshake of a dial: 3 s by default, 30 s in
-	// rendezvous. Negative means no limit but that of the dial's context.
+	// HandshakeTimeout bounds the handshake of a dial: 3 s by default, 10 s in
+	// protected mode, 30 s in rendezvous. Negative means no limit but that of the dial's context.
 	HandshakeTimeout time.Duration
 
 	// PeerTimeout ends a connection on which data or probes stay unanswered for

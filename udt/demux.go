@@ -224,7 +224,10 @@ func (d *demux) exchangesRefused(addr netip.AddrPort) {
 	defer d.mu.Unlock()
 	for _, x := range d.exchanges {
 		if x.addr == addr && x.key.id == 0 {
-			x.refused.Add(1)
+			select {
+			case x.wake <- struct{}{}:
+			default:
+			}
 		}
 	}
 }

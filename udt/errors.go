@@ -23,8 +23,8 @@ var (
 	ErrRefused error = &cause{text: "connection refused", is: []error{syscall.ECONNREFUSED}}
 
 	// ErrReset means that the peer aborted the connection, or that data are
-	// missing at its end. It is syscall.ECONNRESET.
-	ErrReset error = &cause{text: "connection reset by peer", is: []error{syscall.ECONNRESET}}
+	// missing at its end. It is syscall.ECONNRESET, and io.ErrUnexpectedEOF.
+	ErrReset error = &cause{text: "connection reset by peer", is: []error{syscall.ECONNRESET, io.ErrUnexpectedEOF}}
 
 	// ErrPeerTimeout means that the peer does not answer any more, or did not
 	// answer a handshake. Its Timeout method returns true. It is

@@ -40,9 +40,10 @@ type exchange struct {
 	meeting  bool // a rendezvous
 	began    time.Time
 	shed     chan struct{} // closed when the exchange gives way to another
+	wake     chan struct{} // the peer's port was refused
 	in       chan []byte   // handshake datagrams
-	refused  atomic.Int32
-	settled  atomic.Bool // nobody needs the machine any more
+	refused  atomic.Int32  // reports of a closed port
+	settled  atomic.Bool   // nobody needs the machine any more
 
 	// mu is held while the machine works, which may be as long as functions of the
 	// user take: whoever reads the socket takes it only once the connection is open.
@@ -62,7 +63,7 @@ func (e *Endpoint) newExchange(id uint32, local, remote netip.AddrPort) *exchang
 	return &exchange{
 		endpoint: e, id: id, addr: remote, local: local,
 		path: newPath(e, local.Addr(), remote), in: make(chan []byte, exchangeQueue),
-		began: time.Now(), shed: make(chan struct{}),
+		began: time.Now(), shed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 }
 
@@ -124,9 +125,14 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 				<-leave
 			}
 		case <-timer.C:
-			if x.refused.Load() >= 2 {
+		case <-x.wake:
+			// One report may have been caused by a packet of another program.
+			if x.refused.Add(1) >= 2 {
 				return ErrRefused
 			}
+			x.mu.Lock()
+			x.machine.AskAgain(time.Now())
+			x.mu.Unlock()
 		case <-ctx.Done():
 			x.mu.Lock()
 			x.machine.Abort()

@@ -26,6 +26,14 @@ func (m *Machine) pollRequest(now time.Time, buf []byte) []byte {
 	return m.handshake(buf, &body, 0)
 }
 
+// AskAgain repeats the request for a cookie soon: the system has reported that the
+// peer's port is closed, which may have been about another packet.
+func (m *Machine) AskAgain(now time.Time) {
+	if m.phase == inducing {
+		m.out.due = now.Add(askAgain)
+	}
+}
+
 // handleCookie takes what answers the request for a cookie. Only its cookie and
 // the advert count, as with libudt.
 func (m *Machine) handleCookie(now time.Time, head wire.Control, body *wire.Handshake) {

@@ -24,6 +24,7 @@ const (
 	firstInterval     = 250 * time.Millisecond
 	longestInterval   = 2 * time.Second
 	answerInterval    = 100 * time.Millisecond
+	askAgain          = 20 * time.Millisecond
 	clientTimeout     = 10 * time.Second
 	serverTimeout     = 5 * time.Second
 	maxEarlyDatagrams = 8 // sealed ones kept until there are keys
