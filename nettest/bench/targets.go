@@ -63,6 +63,15 @@ var targets = []Target{
 	{Work: "bulk", Metric: "cpu", Contender: "udt-nooffload", Against: "libudt", Want: 1},
 	{Work: "bulk", Metric: "rate", Contender: "udt-portable", Against: "libudt", AtLeast: true, Want: 1},
 	{Work: "bulk", Metric: "cpu", Contender: "udt-portable", Against: "libudt", Want: 1},
+	{Work: "bulk", Metric: "rate", Contender: "udt-protected", Against: "raw-aes", AtLeast: true, Want: 0.7, Reach: 0.9},
+	{Work: "bulk", Metric: "rate", Contender: "udt-protected", Against: "tls", AtLeast: true, Want: 0.9, Reach: 1.1},
+	{Work: "bulk", Metric: "rate", Contender: "udt-protected", Against: "quic", AtLeast: true, Want: 3.8, Reach: 5},
+	{Work: "bulk", Metric: "cpu", Contender: "udt-protected", Against: "tls", Want: 1},
+	{Work: "bulk", Metric: "cpu", Contender: "udt-protected", Against: "quic", Want: 0.25},
+	{Work: "setup1", Metric: "rate", Contender: "udt-protected", Against: "tls", AtLeast: true, Want: 0.85, Reach: 1},
+	{Work: "setup64", Metric: "rate", Contender: "udt-protected", Against: "tls", AtLeast: true, Want: 0.85, Reach: 1},
+	{Work: "idle", Metric: "heap_dial", Contender: "udt-protected", Want: 16 << 10, Reach: 12 << 10},
+	{Work: "idle", Metric: "heap_accept", Contender: "udt-protected", Want: 16 << 10, Reach: 12 << 10},
 }
 
 // muxTargets are those of package mux: against the bare connection under it, and
