@@ -394,6 +394,9 @@ func (e *Endpoint) Close() error {
 	return nil
 }
 
+// maxSenderWait is how long a closing endpoint waits for a connection's sender.
+const maxSenderWait = 100 * time.Millisecond
+
 // endpointClosed ends c because its endpoint is being closed: the peer is told
 // once.
 func (c *Conn) endpointClosed() {
@@ -401,9 +404,31 @@ func (c *Conn) endpointClosed() {
 	defer c.mu.Unlock()
 	c.awaitCopyLocked()
 	c.core.Abort(time.Now(), wire.ReasonEndpoint)
+	c.awaitSenderLocked()
 	c.transmitLocked(1, false)
 	c.core.Fail(net.ErrClosed)
 	c.noteLocked()
+}
+
+// awaitSenderLocked waits until nobody sends, but not for a socket that has no room
+// for long.
+func (c *Conn) awaitSenderLocked() {
+	if !c.sending {
+		return
+	}
+	late := false
+	timer := time.AfterFunc(maxSenderWait, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		late = true
+		c.changed.Broadcast()
+	})
+	defer timer.Stop()
+	for c.sending && !late {
+		c.waiters++
+		c.changed.Wait()
+		c.waiters--
+	}
 }
 
 // Shutdown stops accepting, waits until every connection has closed or ctx ends,
