@@ -30,7 +30,7 @@ func requests(t *testing.T, config *udt.Config, network simnet.Config, client, s
 		size    = 1 << 10
 		settle  = 4 * time.Second
 		lasting = 8 * time.Second
-		every   = 12500 * time.Microsecond // on each stream
+		every   = 11 * time.Millisecond // on each stream
 	)
 	c1, c2, stop, err := nettest.SimnetPipe(config, network)()
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func requests(t *testing.T, config *udt.Config, network simnet.Config, client, s
 	b.Close()
 	all.Wait()
 	for i := range took {
-		require.Len(t, took[i], int((lasting-settle)/every), "stream %d: every request got its reply", i)
+		require.Len(t, took[i], int(lasting/every-settle/every), "stream %d: every request got its reply", i)
 	}
 	return slices.Concat(took...)
 }
@@ -147,22 +147,26 @@ func (c *wholeFrames) Read(b []byte) (n int, err error) {
 // another. The less there is to say, the smaller is the difference.
 func TestLossDelaysOnlyItsStreams(t *testing.T) {
 	link := simnet.Link{Rate: 100e6, Delay: 50 * time.Millisecond, Loss: 0.01, Queue: 833}
-	const seeds = 3
+	const seeds = 5
 	if raceEnabled {
 		t.Skip("it is about figures, and takes long")
 	}
+	// The median of the runs, as elsewhere here: a late retransmission timer is not
+	// what this is about.
 	p99 := func(config *udt.Config, client, server makeMuxer) time.Duration {
-		var all []time.Duration
+		var runs []time.Duration
 		for seed := range uint64(seeds) {
 			// Timers of another bubble must not be in yamux's pool.
 			runtime.GC()
 			runtime.GC()
 			synctest.Test(t, func(t *testing.T) {
-				all = append(all, requests(t, config, simnet.Config{Default: link, Seed: seed + 1}, client, server)...)
+				one := requests(t, config, simnet.Config{Default: link, Seed: seed + 1}, client, server)
+				slices.Sort(one)
+				runs = append(runs, one[len(one)*99/100])
 			})
 		}
-		slices.Sort(all)
-		return all[len(all)*99/100]
+		slices.Sort(runs)
+		return runs[seeds/2]
 	}
 	ours := p99(&udt.Config{Mode: udt.ModeMessage},
 		func(c net.Conn) (mux.Muxer, error) { return mux.Client(c, nil) },
