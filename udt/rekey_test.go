@@ -13,7 +13,7 @@ import (
 	"github.com/udtgo/udtgo/udt"
 )
 
-// Keys that change every few hundred packets, or whenever the application asks for it,
+// Keys that change every two thousand packets, or whenever the application asks for it,
 // disturb no transfer, whatever the path does.
 func TestKeysChangeDuringTransfers(t *testing.T) {
 	for name, link := range map[string]simnet.Link{
@@ -27,7 +27,7 @@ func TestKeysChangeDuringTransfers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, link, func(l *lab) {
 				config := psk(udt.ModeStream)
-				udt.SetEpochBits(config.Security, 8)
+				udt.SetEpochBits(config.Security, 11)
 				c, s := l.dial(l.endpoint(addrA), config, l.listen(addrB, config))
 				want := bytes.Repeat([]byte("0123456789abcdef"), 250_000)
 				stop := make(chan bool)
@@ -36,7 +36,7 @@ func TestKeysChangeDuringTransfers(t *testing.T) {
 						select {
 						case <-stop:
 							return
-						case <-time.After(7 * time.Millisecond):
+						case <-time.After(50 * time.Millisecond):
 							c.UpdateKeys()
 							s.UpdateKeys()
 						}

@@ -131,7 +131,7 @@ func (s *scenario) protect(all bool) {
 	}
 	epoch := uint(0)
 	if r.IntN(2) == 0 {
-		epoch = 8 + uint(r.IntN(4)) // keys change every few hundred packets
+		epoch = 9 + uint(r.IntN(3)) // keys change every few hundred packets
 	}
 	bind := r.IntN(5) == 0
 	for _, c := range s.config {
