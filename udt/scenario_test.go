@@ -40,6 +40,7 @@ type scenario struct {
 	mode       udt.Mode
 	rendezvous bool
 	protected  bool
+	listener   *udt.Listener
 	corrupt    bool
 	config     [2]*udt.Config
 	size       [2]int           // bytes each side writes
@@ -185,6 +186,7 @@ func (s *scenario) connect(t *testing.T, n *simnet.Network) (conns [2]*udt.Conn,
 	}
 	l, err := endpoints[1].Listen(s.config[1])
 	require.NoError(t, err)
+	s.listener = l
 	conns[0], err = endpoints[0].Dial(ctx, addrB, s.config[0])
 	if err != nil {
 		var timeout net.Error
@@ -237,6 +239,11 @@ func (s *scenario) run(t *testing.T) {
 		if !s.corrupt || s.protected {
 			d.check(t, d.peer)
 		}
+	}
+	if s.corrupt && s.protected && s.listener != nil {
+		// A conclusion that was cut off is one of plain UDT: a server that only prefers
+		// protection makes a connection of it beside the true one.
+		s.listener.Close()
 	}
 	// Let the background finish: lingering, repeated Shutdowns.
 	time.Sleep(4 * time.Minute)
