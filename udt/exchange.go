@@ -42,7 +42,6 @@ type exchange struct {
 	shed     chan struct{} // closed when the exchange gives way to another
 	wake     chan struct{} // the peer's port was refused
 	in       chan []byte   // handshake datagrams
-	refused  atomic.Int32  // reports of a closed port
 	settled  atomic.Bool   // nobody needs the machine any more
 
 	// mu is held while the machine works, which may be as long as functions of the
@@ -94,6 +93,7 @@ var errShed = errors.New("too many handshakes")
 // run exchanges until the machine is done. Before work it asks for leave, unless
 // that is nil.
 func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
+	refused := false
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -127,9 +127,10 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 		case <-timer.C:
 		case <-x.wake:
 			// One report may have been caused by a packet of another program.
-			if x.refused.Add(1) >= 2 {
+			if refused {
 				return ErrRefused
 			}
+			refused = true
 			x.mu.Lock()
 			x.machine.AskAgain(time.Now())
 			x.mu.Unlock()
