@@ -106,6 +106,12 @@
 // Limits.ChallengeShutdown is set. A peer that has connected may lie about losses and
 // round trips; it gains no more than its own path and Config.MaxBandwidth allow.
 //
+// Config.Security turns on protected mode, in which every packet is encrypted and
+// authenticated, with keys from a TLS 1.3 handshake inside that of UDT. Both peers
+// must use this module. Its credentials are certificates, keys that the peers know of
+// each other, or a shared secret. An attacker on the path can then drop packets, but
+// not read, forge, change or repeat them.
+//
 // Package tlsadapter puts TLS on top, which protects the bytes but not UDT's own
 // control packets: an attacker on the path can still end a connection, and crypto/tls
 // reports that only in the middle of a record. SECURITY.md has the threat model and
