@@ -310,7 +310,8 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 	if r.Local.IsValid() {
 		local = netip.AddrPortFrom(r.Local, local.Port())
 	}
-	a := proto.Acceptance{Handshake: *body, Marker: wire.Marker(head.Info)}
+	// Under load places are short: those who are there give theirs back at once.
+	a := proto.Acceptance{Handshake: *body, Marker: wire.Marker(head.Info), Ask: e.loaded(l)}
 	if a.Marker.Is(wire.MarkerClient) && head.Time != 0 {
 		a.RTT = time.Duration(e.clock(now)-head.Time) * time.Microsecond
 	}

@@ -159,6 +159,7 @@ type Acceptance struct {
 	Handshake wire.Handshake // the conclusion
 	Marker    wire.Marker    // its additional information
 	RTT       time.Duration  // of the cookie exchange, zero if unknown
+	Ask       bool           // the client at once whether it is there
 }
 
 // NewServer returns the accepting side for a client whose conclusion was valid.
@@ -176,6 +177,7 @@ func NewServer(now time.Time, cfg *Config, a *Acceptance) *Conn {
 	}
 	c.phase = phaseOpen
 	c.open(c.now, &a.Handshake)
+	c.life.ask = a.Ask && c.extended && c.cfg.ConfirmTimeout > 0
 	c.hs.responseDue = true
 	c.hs.responseAt = c.now
 	return c

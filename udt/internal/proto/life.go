@@ -24,6 +24,7 @@ type lifeSigns struct {
 	sent   time.Duration // any packet to it
 	jitter float64       // of the keep-alive period
 	pingAt time.Duration // when the latest test went out
+	ask    bool          // test the peer now
 }
 
 // opened draws the jitter of the keep-alive period, so that many idle connections
@@ -58,6 +59,9 @@ func (c *Conn) testTime() time.Duration {
 	l := &c.life
 	if c.phase > phaseDraining || c.closing.peer {
 		return 0
+	}
+	if l.ask {
+		return c.now
 	}
 	silence, interval := c.cfg.IdleTimeout/2, max(c.cfg.IdleTimeout/16, pingInterval)
 	if !c.extended {
@@ -123,7 +127,7 @@ func (c *Conn) pollLife(now time.Duration) bool {
 // appendLifeSign appends the keep-alive or the test that is due.
 func (c *Conn) appendLifeSign(now time.Duration, b []byte) []byte {
 	if due := c.testTime(); due != 0 && now >= due {
-		c.life.pingAt = now
+		c.life.pingAt, c.life.ask = now, false
 		if c.extended {
 			return c.appendAckRequest(b)
 		}
