@@ -466,3 +466,21 @@ func TestSecurityEvents(t *testing.T) {
 		require.Contains(l, text.String(), "peer="+addrC.String())
 	})
 }
+
+// Clients that live but do not speak first are asked at once where places are short,
+// so that none waits for one.
+func TestSilentClientsDoNotWaitForPlaces(t *testing.T) {
+	inLab(t, fastLink, func(l *lab) {
+		limits := udt.Limits{HalfOpen: 8, RequestsPerPrefix: -1, HandshakesPerPrefix: -1}
+		listener := l.listen(addrB, &udt.Config{Backlog: 1000, Limits: limits})
+		client := l.endpoint(addrA)
+		for range 200 {
+			begin := time.Now()
+			_, err := client.Dial(context.Background(), addrB, nil)
+			require.NoError(l, err)
+			require.Less(l, time.Since(begin), 100*time.Millisecond, "before a request is repeated")
+			require.LessOrEqual(l, listener.Endpoint().Stats().HalfOpen, 8)
+		}
+		require.Zero(l, listener.Endpoint().Stats().HalfOpenShed)
+	})
+}
