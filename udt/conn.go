@@ -34,6 +34,7 @@ type Conn struct {
 
 	listener *Listener    // accepted connections: who accepted it
 	half     halfOpenConn // belongs to Endpoint.halfOpen
+	place    gridPlace    // belongs to Endpoint.grid
 
 	shareRound uint32 // of socketShare; belongs to the reader of the socket
 
@@ -68,7 +69,7 @@ type Conn struct {
 	probe         *pathProbe // of an address that the peer may have moved to
 	rdead, wdead  deadline
 	timer         *time.Timer
-	timerAt       time.Time     // when timer fires, zero if it is not armed
+	timerAt       time.Time     // when the next one of the timers fires, zero if none is set
 	polled        time.Time     // when the core was polled last
 	pausedTill    time.Time     // the system had no buffers: send nothing before
 	closed        bool          // by Close or Abort
@@ -211,8 +212,9 @@ func (c *Conn) freeLocked() {
 	}
 	if c.timer != nil {
 		c.timer.Stop()
-		c.timer, c.timerAt = nil, time.Time{}
 	}
+	c.endpoint.grid.remove(c)
+	c.timer, c.timerAt = nil, time.Time{}
 	if c.closed {
 		c.core.Free()
 	}

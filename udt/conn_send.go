@@ -22,14 +22,6 @@ const gatherLooks = 16
 // noBufferPause is how long a connection waits after the system had no buffers.
 const noBufferPause = time.Millisecond
 
-// Timers that are further away than gridFrom, those of idle connections, fire on
-// a grid common to all connections of an endpoint: one wake-up of the system
-// serves many.
-const (
-	gridFrom = 2 * time.Second
-	grid     = 100 * time.Millisecond
-)
-
 // batches hold plain memory only.
 var batches = sync.Pool{New: func() any { return new(proto.Batch) }}
 
@@ -183,8 +175,8 @@ func (c *Conn) armLocked(t time.Time) {
 		return
 	}
 	if left > gridFrom {
-		into := t.Sub(c.endpoint.started) % grid
-		t, left = t.Add(grid-into), left+grid-into
+		c.timerAt = c.endpoint.grid.set(c, t)
+		return
 	}
 	c.timerAt = t
 	if c.timer == nil {
@@ -203,6 +195,20 @@ func (c *Conn) timeout() {
 		return
 	}
 	c.transmitLocked(loopBatches, true)
+}
+
+// tick is called by the grid timer. It does not wait: other connections do.
+func (c *Conn) tick(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timerAt.IsZero() || now.Before(c.timerAt) {
+		return // it has been set to something else since
+	}
+	c.timerAt, c.timer = time.Time{}, nil // nothing near was due for long
+	if c.retired && !c.core.Due(now) {
+		return
+	}
+	c.transmitLocked(1, false)
 }
 
 // dueLocked sends what a call has made due: at once if it is little, by the loop

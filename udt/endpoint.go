@@ -33,6 +33,7 @@ type Endpoint struct {
 	memory    memory
 	demux     demux
 	halfOpen  halfOpen
+	grid      gridTimer
 	started   time.Time
 	owned     bool // closes with its last connection
 	logger    atomic.Pointer[slog.Logger]
@@ -94,6 +95,7 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 	e.memory.readLimit.Store(defaultReceiveMemory)
 	e.useLogger(logger)
 	e.demux.init()
+	e.grid.started = now
 	info := sock.Info()
 	e.share.buffer = info.RecvBuffer
 	if runtime.GOOS == "linux" {
