@@ -205,10 +205,11 @@ func (c *Conn) tick(now time.Time) {
 		return // it has been set to something else since
 	}
 	c.timerAt, c.timer = time.Time{}, nil // nothing near was due for long
-	if c.retired && !c.core.Due(now) {
-		return
+	if c.core.Due(now) {
+		c.transmitLocked(1, false)
+	} else if next := c.core.Next(); !next.IsZero() && !c.retired {
+		c.timerAt = c.endpoint.grid.set(c, next) // the peer has spoken since
 	}
-	c.transmitLocked(1, false)
 }
 
 // dueLocked sends what a call has made due: at once if it is little, by the loop

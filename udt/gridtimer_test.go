@@ -23,13 +23,16 @@ func TestIdleConnectionsWakeTogether(t *testing.T) {
 		time.Sleep(time.Minute)
 		since := time.Now()
 		time.Sleep(6 * time.Second)
-		phases := make(map[time.Duration]int)
+		all, together := 0, 0
 		for _, r := range l.net.Log() {
 			if r.From == addrA && r.Time >= since.Sub(begin) {
-				phases[r.Time%(100*time.Millisecond)]++
+				all++
+				if phase := r.Time % (100 * time.Millisecond); phase == 0 || phase == wan.Delay {
+					together++ // its own, and answers to the peer's
+				}
 			}
 		}
-		require.NotEmpty(l, phases)
-		require.LessOrEqual(l, len(phases), 2, "those of its own, and the answers to those of the peer's endpoint")
+		require.GreaterOrEqual(l, all, 50)
+		require.Greater(l, together, all*8/10, "but for those that were due just before the peer's came")
 	})
 }
