@@ -44,9 +44,15 @@ func Varint(b []byte) (v uint64, n int) {
 	if len(b) < n {
 		return 0, 0
 	}
-	v = uint64(b[0] & 0x3f)
-	for _, c := range b[1:n] {
-		v = v<<8 | uint64(c)
+	switch n {
+	case 1:
+		v = uint64(b[0])
+	case 2:
+		v = uint64(binary.BigEndian.Uint16(b)) & (1<<14 - 1)
+	case 4:
+		v = uint64(binary.BigEndian.Uint32(b)) & (1<<30 - 1)
+	case 8:
+		v = binary.BigEndian.Uint64(b) & (1<<62 - 1)
 	}
 	return v, n
 }

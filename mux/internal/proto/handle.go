@@ -41,7 +41,7 @@ func (s *Session) HandlePacket(now time.Time, p []byte) error {
 			return violation(CodeProtocol, "malformed frame")
 		}
 		s.stats.FramesReceived++
-		if err := s.handle(at, f); err != nil {
+		if err := s.handle(at, &f); err != nil {
 			return err
 		}
 		p = rest
@@ -64,7 +64,7 @@ func findClose(p []byte) error {
 	return nil
 }
 
-func (s *Session) handle(at time.Duration, f frame.Frame) error {
+func (s *Session) handle(at time.Duration, f *frame.Frame) error {
 	switch f.Type {
 	case frame.Stream:
 		return s.handleStream(at, f)

@@ -47,7 +47,7 @@ func (s *Session) refuse(st *Stream) {
 	_ = st.Reset(CodeRefused)
 }
 
-func (s *Session) handleStream(at time.Duration, f frame.Frame) error {
+func (s *Session) handleStream(at time.Duration, f *frame.Frame) error {
 	st, fresh, err := s.find(f.Stream)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (s *Session) handleStream(at time.Duration, f frame.Frame) error {
 	return nil
 }
 
-func (s *Session) handleReset(at time.Duration, f frame.Frame) error {
+func (s *Session) handleReset(at time.Duration, f *frame.Frame) error {
 	st, _, err := s.find(f.Stream)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (s *Session) handleReset(at time.Duration, f frame.Frame) error {
 	return nil
 }
 
-func (s *Session) handleStop(at time.Duration, f frame.Frame) error {
+func (s *Session) handleStop(at time.Duration, f *frame.Frame) error {
 	st, _, err := s.find(f.Stream)
 	switch {
 	case err != nil:
@@ -145,7 +145,7 @@ func (s *Session) handleStop(at time.Duration, f frame.Frame) error {
 	return nil
 }
 
-func (s *Session) handleLimit(f frame.Frame) error {
+func (s *Session) handleLimit(f *frame.Frame) error {
 	switch v := int64(f.Value); f.Type {
 	case frame.MaxData:
 		s.sendLimit = max(s.sendLimit, v)
@@ -167,7 +167,7 @@ func (s *Session) handleLimit(f frame.Frame) error {
 	return nil
 }
 
-func (s *Session) handlePriority(at time.Duration, f frame.Frame) error {
+func (s *Session) handlePriority(at time.Duration, f *frame.Frame) error {
 	st, _, err := s.find(f.Stream)
 	if err != nil {
 		return err

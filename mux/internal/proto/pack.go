@@ -38,8 +38,12 @@ func (s *Session) PackLent(now time.Time, b []byte, own *Stream) (n int, data []
 		return 0, nil
 	}
 	p := b[:0:len(b)]
-	p = s.packSession(s.at(now), p)
-	p = s.packControls(p)
+	if s.toSend != 0 || len(s.pongs) > 0 {
+		p = s.packSession(s.at(now), p)
+	}
+	if len(s.controls) > 0 {
+		p = s.packControls(p)
+	}
 	p, data = s.packData(p, own)
 	if len(p) > 0 {
 		s.stats.PacketsSent++

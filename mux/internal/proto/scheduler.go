@@ -34,7 +34,8 @@ func (q *scheduler) first() *Stream {
 	}
 	top := uint8(bits.TrailingZeros8(q.filled))
 	head := q.queues[top].head
-	if q.ahead < patience {
+	alone := q.filled == 1<<top && (head.incremental || head.next == nil)
+	if alone || q.ahead < patience {
 		return head
 	}
 	for i := range uint8(8) {
