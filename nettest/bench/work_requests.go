@@ -17,7 +17,7 @@ import (
 const (
 	requestStreams = 100
 	requestSize    = 1 << 10                // bytes each way
-	requestEvery   = 200 * time.Millisecond // on each stream
+	requestEvery   = 100 * time.Millisecond // on each stream: one round trip, so that each is always active
 	requestSettle  = 3                      // seconds that do not count: start-up
 )
 
@@ -26,7 +26,7 @@ const (
 const requestRecvBuffer = 32 << 20
 
 var (
-	requests     = requestWork("requests", "100 streams, a request and a reply of 1 KiB every 200 ms on each", 0)
+	requests     = requestWork("requests", "100 streams, a request and a reply of 1 KiB every 100 ms on each", 0)
 	requestsBulk = requestWork("requests-bulk", "the same beside a stream that fills the rest of the link", 1)
 )
 
