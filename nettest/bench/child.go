@@ -110,6 +110,8 @@ func (j *Job) do(ctx context.Context) (*Result, error) {
 		if r, err = w.Dial(ctx, dial, j); err != nil {
 			return nil, err
 		}
+	case "attacker":
+		r, err = w.Attack(ctx, j)
 	default:
 		return nil, fmt.Errorf("no role %q", j.Role)
 	}

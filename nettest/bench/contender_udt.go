@@ -94,6 +94,8 @@ func udtStats(c net.Conn) map[string]float64 {
 		"naks_sent": float64(s.NaksSent), "timeouts": float64(s.Timeouts),
 		"rtt_us": float64(s.RTT.Microseconds()), "min_rtt_us": float64(s.MinRTT.Microseconds()),
 		"window": float64(s.CongestionWindow), "flow_window": float64(s.FlowWindow),
+		"forged": float64(s.PacketsForged), "replayed": float64(s.PacketsReplayed), "malformed": float64(s.Malformed),
+		"over_budget": float64(s.OverBudget), "unknown_ids": float64(e.UnknownIDs), "wrong_source": float64(e.WrongSource),
 		"socket_recv_buffer": float64(e.SocketRecvBuffer), "memory_held": float64(e.MemoryHeld),
 	}
 }

@@ -50,6 +50,20 @@ func TestTargetsAreJudged(t *testing.T) {
 	require.False(t, got["udtratekcp"].Met)
 }
 
+// A target that there be none is missed by a single run that has one.
+func TestNoneMeansNone(t *testing.T) {
+	row := &Row{Contender: "udt-protected", Figures: map[string]Figure{"goodput": {Median: 0.96}}}
+	for _, most := range []float64{0, 1} {
+		row.Figures["accepted"] = Figure{Max: most}
+		r := &Report{Tables: []*Table{{Work: "blind", Rows: []*Row{row}}}}
+		r.judge()
+		require.Len(t, r.Targets, 2)
+		require.True(t, r.Targets[0].Met)
+		require.Equal(t, most == 0, r.Targets[1].Met)
+		require.Equal(t, "none", r.Targets[1].bound(0, r.Targets[1].None))
+	}
+}
+
 // Every target speaks of works, figures and contenders that exist.
 func TestTargetsNameWhatExists(t *testing.T) {
 	for _, target := range slices.Concat(targets, muxTargets) {

@@ -8,7 +8,7 @@ import (
 // A Job is what one child process does. The parent gives it to both sides; Role
 // and Addr are filled in for each.
 type Job struct {
-	Role      string // "server" or "client"
+	Role      string // "server", "client" or "attacker"
 	Contender string
 	Work      string
 	Addr      string // to listen on, or to dial
@@ -95,7 +95,7 @@ type Idle struct {
 
 // An Event is one line on a child's standard output.
 type Event struct {
-	Event  string  `json:"event"` // "listening", "result" or "error"
+	Event  string  `json:"event"` // "listening", "moved", "result" or "error"
 	Addr   string  `json:"addr,omitempty"`
 	Error  string  `json:"error,omitempty"`
 	Result *Result `json:"result,omitempty"`

@@ -16,6 +16,7 @@ type Common struct {
 	Seconds    float64
 	JSON       string
 	Idle       int
+	Blind      float64
 	Verify     bool
 	Shared     bool
 	Syscalls   bool
@@ -55,6 +56,8 @@ func runGroup(ctx context.Context, f *Common, r *Report, group string) error {
 		case idle:
 			p.Job.Conns = f.Idle
 			p.Job.Timeout = 60 + float64(f.Idle)/200
+		case blind, blindSender:
+			p.Job.Extra = map[string]float64{"blind": f.Blind}
 		case idleStreams:
 			p.Job.Streams = f.Idle
 			p.Job.Timeout = 60 + float64(f.Idle)/200

@@ -118,6 +118,7 @@ func (f *Common) register(set *flag.FlagSet) {
 	set.IntVar(&f.Runs, "runs", 5, "runs of each contender, which take turns, at most")
 	set.Float64Var(&f.Seconds, "seconds", 0, "`length` of a run, in place of the 3 seconds that are usual or of the work's own")
 	set.IntVar(&f.Idle, "idle", 10_000, "idle `connections`, or streams")
+	set.Float64Var(&f.Blind, "blind", blindRate, "blind `packets` per second")
 	set.BoolVar(&f.Syscalls, "syscalls", true, "one more run of each, under perf, to count system calls")
 	set.BoolVar(&f.Verify, "verify", false, "compare every byte that arrives, at a price")
 	set.BoolVar(&f.Shared, "shared", false, "dial all connections of a process from one port where that is possible")

@@ -75,10 +75,10 @@ func (p *Plan) Run(ctx context.Context, progress io.Writer) *Table {
 
 // can reports whether c can do the plan's work here, and if not, why.
 func (p *Plan) can(c *Contender) (bool, string) {
-	if ok, why := c.does(p.Work.Name); !ok || p.Work.Link == nil {
+	if ok, why := c.does(p.Work.Name); !ok || p.Work.Missing == nil {
 		return ok, why
 	}
-	why := wanMissing()
+	why := p.Work.Missing()
 	return why == "", why
 }
 
@@ -113,12 +113,15 @@ func (p *Plan) once(ctx context.Context, progress io.Writer, run int, c *Contend
 	fmt.Fprintf(progress, "%s %d %s: %s\n", p.Work.Name, run+1, c.Name, p.Work.line(r))
 }
 
-// run runs a pair once, on loopback or on a link of its own.
+// run runs a pair once, on loopback or on a link of its own, or as its work does it.
 func (p *Plan) run(ctx context.Context, pair *Pair, run int) (PairResult, error) {
-	if p.Work.Link == nil {
-		return pair.Run(ctx)
+	switch {
+	case p.Work.Once != nil:
+		return p.Work.Once(ctx, pair, run)
+	case p.Work.Link != nil:
+		return pair.RunOver(ctx, p.Work.Link(run))
 	}
-	return pair.RunOver(ctx, p.Work.Link(run))
+	return pair.Run(ctx)
 }
 
 func (p *Plan) count(ctx context.Context, progress io.Writer, c *Contender, row *Row) {

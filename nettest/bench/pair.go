@@ -25,6 +25,10 @@ type PairResult struct {
 	ServerCalls, ClientCalls int64 `json:",omitempty"`
 
 	Link *PairLink `json:",omitempty"` // nil on loopback
+
+	// Attack is of a run that was attacked, and Baseline its companion that was not.
+	Attack   *Attack     `json:",omitempty"`
+	Baseline *PairResult `json:",omitempty"`
 }
 
 // A PairLink says what happened on the link of a pair.

@@ -132,6 +132,39 @@ func TestRequestsOverALink(t *testing.T) {
 	require.GreaterOrEqual(t, row.Figures["requests"].Median, 5*8.)
 }
 
+// A transfer goes on under blind packets, of which the end that is attacked refuses
+// all, and beside it there is one whose packets went elsewhere.
+func TestBlindPackets(t *testing.T) {
+	if why := blindMissing(); why != "" {
+		t.Skip("nobody can be attacked here: ", why)
+	}
+	for _, w := range []*Work{blind, blindSender} {
+		for _, c := range []*Contender{udtDefault, udtProtected} {
+			t.Run(w.Name+"/"+c.Name, func(t *testing.T) {
+				p := Plan{Work: w, Contenders: []*Contender{c}, Runs: 1, Job: Job{Seconds: 0.3}}
+				row := p.Run(t.Context(), io.Discard).row(c.Name)
+				require.Empty(t, row.Errors)
+				require.Contains(t, row.Figures, "goodput")
+				a := row.Runs[0].Attack
+				require.Greater(t, a.Sent, int64(100), "each kind at least once")
+				require.Positive(t, a.Refused, "they reach the connection")
+				require.Zero(t, a.Accepted)
+				require.Nil(t, row.Runs[0].Baseline.Attack)
+				require.Zero(t, row.Runs[0].Baseline.Server.Stats["forged"], "its packets go elsewhere")
+			})
+		}
+	}
+}
+
+// What an end has not refused, and not lost, it has accepted.
+func TestAcceptedIsTheRest(t *testing.T) {
+	attacker := &Result{Ops: 100, Extra: map[string]float64{"handshakes": 5}}
+	end := &Result{Stats: map[string]float64{"forged": 80, "replayed": 9}, Extra: map[string]float64{"socket_drops": 3}}
+	require.EqualValues(t, 3, newAttack(attacker, end, true).Accepted)
+	end.Stats["unknown_ids"] = 3
+	require.Zero(t, newAttack(attacker, end, true).Accepted)
+}
+
 // Work for streams is not given to contenders that have none.
 func TestNoStreams(t *testing.T) {
 	ok, why := tcpDefault.does("open")

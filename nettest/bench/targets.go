@@ -14,6 +14,7 @@ type Target struct {
 	Against                 string // "" for the figure itself
 	AgainstWork             string // "" for the same: otherwise the medians of two works are compared
 	AtLeast                 bool   // otherwise at most
+	None                    bool   // of the figure, in any run: Want and Reach are zero
 	Want, Reach             float64
 }
 
@@ -72,6 +73,10 @@ var targets = []Target{
 	{Work: "setup64", Metric: "rate", Contender: "udt-protected", Against: "tls", AtLeast: true, Want: 0.85, Reach: 1},
 	{Work: "idle", Metric: "heap_dial", Contender: "udt-protected", Want: 16 << 10, Reach: 12 << 10},
 	{Work: "idle", Metric: "heap_accept", Contender: "udt-protected", Want: 16 << 10, Reach: 12 << 10},
+	{Work: "blind", Metric: "goodput", Contender: "udt-protected", AtLeast: true, Want: 0.95},
+	{Work: "blind", Metric: "accepted", Contender: "udt-protected", None: true},
+	{Work: "blind-sender", Metric: "goodput", Contender: "udt-protected", AtLeast: true, Want: 0.95},
+	{Work: "blind-sender", Metric: "accepted", Contender: "udt-protected", None: true},
 }
 
 // muxTargets are those of package mux: against the bare connection under it, and
@@ -117,7 +122,7 @@ func (r *Report) judge() {
 		}
 		v := Verdict{Target: t, Text: t.text()}
 		v.Value, v.Known = r.value(table, &t)
-		v.Met = v.Known && t.Want > 0 && t.holds(v.Value, t.Want)
+		v.Met = v.Known && (t.Want > 0 && t.holds(v.Value, t.Want) || t.None && v.Value == 0)
 		v.Reached = v.Known && t.Reach > 0 && t.holds(v.Value, t.Reach)
 		r.Targets = append(r.Targets, v)
 	}
@@ -141,6 +146,9 @@ func (r *Report) value(table *Table, t *Target) (float64, bool) {
 		return v, ok
 	}
 	f, ok := row.Figures[t.Metric]
+	if t.None {
+		return f.Max, ok
+	}
 	if !ok || t.AgainstWork == "" {
 		return f.Median, ok
 	}
@@ -179,13 +187,15 @@ func printTargets(w io.Writer, verdicts []Verdict) {
 			value = fmt.Sprintf("%.3g", v.Value)
 		}
 		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Text, value,
-			v.bound(v.Want), v.verdict(v.Want, v.Met), v.bound(v.Reach), v.verdict(v.Reach, v.Reached))
+			v.bound(v.Want, v.None), v.verdict(v.Want > 0 || v.None, v.Met), v.bound(v.Reach, false), v.verdict(v.Reach > 0, v.Reached))
 	}
 	tab.Flush()
 }
 
-func (v *Verdict) bound(b float64) string {
+func (v *Verdict) bound(b float64, none bool) string {
 	switch {
+	case none:
+		return "none"
 	case b == 0:
 		return ""
 	case v.AtLeast:
@@ -194,9 +204,9 @@ func (v *Verdict) bound(b float64) string {
 	return fmt.Sprintf("≤ %.3g", b)
 }
 
-func (v *Verdict) verdict(bound float64, met bool) string {
+func (v *Verdict) verdict(bound, met bool) string {
 	switch {
-	case bound == 0 || !v.Known:
+	case !bound || !v.Known:
 		return ""
 	case met:
 		return "met"

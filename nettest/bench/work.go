@@ -31,6 +31,12 @@ type Work struct {
 	// Link, if not nil, is the path of a run that is not on loopback.
 	Link func(run int) link.Config
 
+	// Missing, if not nil, says why it cannot be done here, or "".
+	Missing func() string
+
+	// Once, if not nil, makes a run of a pair in place of Pair.Run.
+	Once func(ctx context.Context, p *Pair, run int) (PairResult, error)
+
 	// Defaults fills in the sizes and counts of a Job that are zero.
 	Defaults func(*Job)
 
@@ -45,6 +51,9 @@ type Work struct {
 
 	// Dial does the client's part.
 	Dial func(ctx context.Context, dial DialFunc, j *Job) (*Result, error)
+
+	// Attack, if there is one, is the part of a third process.
+	Attack func(ctx context.Context, j *Job) (*Result, error)
 
 	// ServeSession and DialSession, if not nil, are Serve and Dial for contenders
 	// that have streams. Without Serve and Dial only those can do it.
@@ -61,6 +70,7 @@ var works = []*Work{
 	pingpong, rr1k, rr64k,
 	setup1, setup64,
 	idle,
+	blind, blindSender,
 	stream1, stream1000, openStream, idleStreams, requests, requestsBulk,
 }
 

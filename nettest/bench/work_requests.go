@@ -36,7 +36,7 @@ func requestWork(name, note string, bulks int) *Work {
 	w := &Work{
 		Name: name, Note: note + "; 100 Mbit/s, 100 ms, 1 % loss each way",
 		Group: muxGroup, Contenders: []string{"mux", "mux-stream", "yamux-udt", "quic", "yamux-cubic", "yamux-bbr"},
-		Runs: 3, Seconds: 20, Link: requestLink,
+		Runs: 3, Seconds: 20, Link: requestLink, Missing: wanMissing,
 		Metrics: requestMetrics, Against: []string{"yamux-udt", "quic"},
 		ServeSession: requestsServe, DialSession: requestsDial,
 		Defaults: func(j *Job) {
