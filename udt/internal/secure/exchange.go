@@ -294,5 +294,8 @@ func sameAddress(seen, local netip.AddrPort) bool {
 // failTLS ends the exchange because of an error of crypto/tls.
 func (m *Machine) failTLS(err error) {
 	code, reason := explain(err)
+	if code == closeAlert+alertUnrecognizedName {
+		err = fmt.Errorf("%s: %w", reason, err) // crypto/tls only says that there is no certificate
+	}
 	m.fail(&Error{Kind: kindOf(code), Peer: m.peerName(), Reason: reason, Err: err}, code, reason)
 }
