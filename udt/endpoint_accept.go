@@ -122,13 +122,21 @@ func (e *Endpoint) source(local netip.Addr) netip.Addr {
 // refuse answers a conclusion with a refusal that carries our own type, so that a
 // client of ours can tell a wrong mode from the rest.
 func (e *Endpoint) refuse(l *Listener, head wire.Control, body *wire.Handshake, r udpio.Received) {
-	e.counts.refused.Add(1)
 	answer := *body
 	answer.Request = wire.RequestRefused
 	if wire.Marker(head.Info).Is(wire.MarkerClient) {
 		answer.Type = l.socketType()
 	}
 	e.reply(&wire.Control{Type: wire.TypeHandshake, Info: head.Info, Dest: body.SocketID}, &answer, r)
+}
+
+// refuseFirst refuses a conclusion that was not refused before. Copies of it, and the
+// further datagrams of a TLS first flight, are answered alike but not counted.
+func (e *Endpoint) refuseFirst(now time.Time, l *Listener, key acceptKey, head wire.Control, body *wire.Handshake, r udpio.Received) {
+	e.counts.refused.Add(1)
+	e.log("connection refused", r.From)
+	e.demux.refuse(key, now, nil)
+	e.refuse(l, head, body, r)
 }
 
 // accept takes a conclusion with a valid cookie.
@@ -162,9 +170,7 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 		e.admit(now, l, key, head, body, r)
 		return
 	}
-	e.log("connection refused", r.From)
-	e.demux.refuse(key, now, nil)
-	e.refuse(l, head, body, r)
+	e.refuseFirst(now, l, key, head, body, r)
 }
 
 // limited counts and logs a handshake packet that is dropped because of a limit.
@@ -232,9 +238,7 @@ func (e *Endpoint) acceptProtected(now time.Time, l *Listener, key acceptKey, he
 		e.exchangeWith(l, key, b, r)
 		return
 	}
-	e.log("connection refused", r.From)
-	e.demux.refuse(key, now, nil)
-	e.refuse(l, head, body, r)
+	e.refuseFirst(now, l, key, head, body, r)
 }
 
 // exchangeWith starts the TLS handshake with a client, if there is room for one more.
