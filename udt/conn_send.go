@@ -64,7 +64,7 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 		}
 		n--
 		if c.guard != nil {
-			c.guard.paceLocked(c.core)
+			c.guard.paceLocked(now, c.core)
 			c.challengeLocked(now)
 		}
 		if !c.core.Poll(now, b, false) {

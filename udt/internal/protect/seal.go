@@ -118,6 +118,9 @@ func (s *Sealer) enter(epoch uint64) error {
 // Number returns the number of the next packet.
 func (s *Sealer) Number() uint64 { return s.next }
 
+// Epoch returns the epoch of the next packet's number.
+func (s *Sealer) Epoch() uint64 { return s.next >> s.bits }
+
 // EpochLength returns how many numbers an epoch has.
 func (s *Sealer) EpochLength() uint64 { return 1 << s.bits }
 
