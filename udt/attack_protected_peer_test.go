@@ -427,7 +427,7 @@ func TestA35AuthenticatedChallenges(t *testing.T) {
 	inLab(t, fastLink, func(l *lab) {
 		p, victim := liarLab(l, nil, nil)
 		n := packets(100_000)
-		sent := l.sentTo(addrB, addrA)
+		sent, start := l.sentTo(addrB, addrA), time.Now()
 		for i := range n {
 			b := make([]byte, wire.HeaderLen+8)
 			(&wire.Control{Type: wire.TypeUser, Ext: wire.ExtPathChallenge}).Put(b)
@@ -439,6 +439,13 @@ func TestA35AuthenticatedChallenges(t *testing.T) {
 		settle()
 		require.LessOrEqual(l, l.sentTo(addrB, addrC), uint64(3), "challenges to the false address")
 		require.Equal(l, addrA, addrOf(victim.RemoteAddr()))
-		row(t, "A35", fmt.Sprintf("authenticated peer: %d challenges from a false address", n), "%d packets to it, %d to the true one", l.sentTo(addrB, addrC), l.sentTo(addrB, addrA)-sent)
+		s, answers := victim.Stats(), l.sentTo(addrB, addrA)-sent
+		require.Equal(l, l.sentTo(addrB, addrC), s.PathChallenges)
+		require.Zero(l, s.PathChanges)
+		seconds := time.Since(start).Seconds()
+		require.LessOrEqual(l, float64(answers), 50*(seconds+1)+10, "50 a second, and what is sent anyway")
+		require.NotZero(l, answers)
+		require.Greater(l, s.OverBudget, uint64(n)/2)
+		row(t, "A35", fmt.Sprintf("authenticated peer: %d challenges from a false address in %.1f s", n, seconds), "%d packets to it, %d to the true one", s.PathChallenges, answers)
 	})
 }

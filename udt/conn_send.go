@@ -250,7 +250,7 @@ func (c *Conn) handleProtected(now time.Time, b []byte, segment int, owner proto
 		from = moved.From
 	}
 	for _, p := range g.own {
-		c.handleOwnLocked(p, from)
+		c.handleOwnLocked(now, p, from)
 	}
 	if moved != nil && g.newest && c.path.Load().addr != from {
 		c.noteSourceLocked(now, moved)

@@ -2,8 +2,10 @@ package udt
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
+	"net"
 	"net/netip"
 	"time"
 
@@ -71,7 +73,7 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 	}
 	e.mu.Unlock()
 	if !valid {
-		e.counts.malformed.Add(1)
+		e.counts.falseCookies.Add(1)
 		e.warn(now, eventCookie, r.From)
 		return
 	}
@@ -294,8 +296,7 @@ func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Co
 		}
 		e.demux.removeExchange(x)
 		x.release()
-		e.counts.handshakes.Add(1)
-		e.log("secure handshake failed: "+err.Error(), x.addr)
+		x.failed(err)
 		return
 	}
 	if !l.reserve() {
@@ -306,6 +307,18 @@ func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Co
 	}
 	e.log("connection accepted", x.addr)
 	l.offer(c)
+}
+
+// failed counts and logs a client's TLS handshake that did not succeed.
+func (x *exchange) failed(err error) {
+	e := x.endpoint
+	e.counts.handshakes.Add(1)
+	if errors.Is(err, ErrAuth) || errors.Is(err, secure.ErrAuth) {
+		e.counts.unauthorized.Add(1)
+	}
+	if err != net.ErrClosed { // else it is the endpoint that has ended
+		e.warn(time.Now(), eventTLS, x.addr, slog.Any("error", err))
+	}
 }
 
 // admit makes the connection. Its place in the backlog is reserved.
@@ -338,6 +351,9 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 	e.halfOpen.add(c, now)
 	e.demux.add(c)
 	e.log("connection accepted", r.From)
+	if l.config.Security.on() {
+		e.warn(now, eventPlain, r.From)
+	}
 	c.mu.Lock()
 	c.transmitLocked(1, false)
 	c.mu.Unlock()

@@ -40,6 +40,9 @@ type guard struct {
 	epochAt time.Time
 
 	rejected [rejectReasons]atomic.Uint64
+
+	// Conn.mu guards the rest.
+	challenges, moves uint64 // to and of the peer's path
 }
 
 // Why packets were not opened.
