@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"testing"
@@ -218,6 +220,40 @@ func (l *lab) ask(w *wiretap, id uint32, to netip.AddrPort) []byte {
 		}
 	}
 	return nil
+}
+
+// A34: a reset that anybody can make up, whatever its token, ends nothing; and two
+// endpoints that do not know each other's connections fall silent.
+func TestA34WrongTokens(t *testing.T) {
+	inLab(t, fastLink, func(l *lab) {
+		a, b, ids, _, _ := protectedLab(l, resetting())
+		r := rand.New(rand.NewPCG(34, 34))
+		before, replies, n := still(a), l.sentTo(addrA, addrB), packets(1_000_000)
+		l.flood(n, 200, time.Millisecond, func(i int) {
+			p := randomBytes(r, 32+r.IntN(32))
+			id := r.Uint32() | 1<<31 // as a reset has it
+			if i%2 == 0 {
+				id = ids[0]
+			}
+			binary.BigEndian.PutUint32(p[12:], id)
+			l.net.Inject(p, addrB, addrA)
+		})
+		require.Zero(l, a.Endpoint().Stats().StatelessResets)
+		require.Zero(l, a.Endpoint().Stats().StatelessResetsSent)
+		require.Equal(l, before, still(a))
+		require.Equal(l, replies, l.sentTo(addrA, addrB))
+		l.requireAlive(a, b)
+
+		l.listen(addrC, resetting())
+		sent := l.sentTo(addrC, addrB) + l.sentTo(addrB, addrC)
+		stray := randomBytes(r, 1400)
+		binary.BigEndian.PutUint32(stray[12:], 77)
+		l.net.Inject(stray, addrC, addrB)
+		settle()
+		answers := l.sentTo(addrC, addrB) + l.sentTo(addrB, addrC) - sent - 1
+		require.EqualValues(l, 1, answers)
+		row(t, "A34", fmt.Sprintf("%d resets with wrong tokens; a stray packet between two that both reset", n), "0 connections end, 0 replies; %d reset", answers)
+	})
 }
 
 // Nobody is told the token of a connection that is being opened.
