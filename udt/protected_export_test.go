@@ -10,3 +10,6 @@ func SealingEpoch(c *Conn) uint64 {
 	defer c.mu.Unlock()
 	return c.guard.sealer.Epoch()
 }
+
+// SocketID returns the socket ID of c.
+func SocketID(c *Conn) uint32 { return c.id }
