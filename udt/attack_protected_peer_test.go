@@ -134,11 +134,15 @@ func TestA19AuthenticatedLiesInAcks(t *testing.T) {
 		}
 		settle()
 		s := victim.Stats()
-		if _, err := victim.Write([]byte{1}); err == nil { // else the lie has ended the connection
+		end := "lives"
+		if _, err := victim.Write([]byte{1}); err == nil {
 			require.Equal(l, before.SendBuffered, s.SendBuffered, "nothing was taken for acknowledged")
+		} else {
+			require.ErrorIs(l, err, udt.ErrOptimisticACK)
+			end = "ends with ErrOptimisticACK"
 		}
 		l.requireOthersLive()
-		row(t, "A08 A09 A19", fmt.Sprintf("authenticated peer: %d ACKs of what was never sent", lies), "0 bytes released, %d counted as malformed, other connections unaffected", s.Malformed)
+		row(t, "A08 A09 A19", fmt.Sprintf("authenticated peer: %d ACKs of what was never sent", lies), "0 bytes released, %d counted as malformed, then the connection %s; others unaffected", s.Malformed, end)
 	})
 }
 
