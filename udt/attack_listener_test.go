@@ -75,7 +75,7 @@ func TestA10ForgedCookies(t *testing.T) {
 		s := e.Stats()
 		require.Zero(l, s.Connections)
 		require.Zero(l, s.HandshakesRefused)
-		require.EqualValues(l, n, s.Malformed)
+		require.EqualValues(l, n, s.FalseCookies)
 		require.Zero(l, l.net.LinkStats(addrB.Addr(), addrC.Addr()).Sent)
 		row(t, "A10", fmt.Sprintf("%d forged conclusions, computed and guessed cookies", n), "%d accepted, 0 replies, nothing kept", s.Connections)
 	})
@@ -147,7 +147,7 @@ func TestA12CookieReplay(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		require.Zero(l, e.Stats().Connections)
-		require.EqualValues(l, replayed, e.Stats().Malformed)
+		require.EqualValues(l, replayed, e.Stats().FalseCookies)
 		client := l.endpoint(netip.AddrPortFrom(addrA.Addr(), 4999))
 		n := packets(10_000)
 		for range n {

@@ -107,6 +107,7 @@ func TestA22WrongCredentials(t *testing.T) {
 			require.Zero(l, s.Connections, a.name)
 			require.Zero(l, s.HandshakesPending, a.name)
 			require.EqualValues(l, 1, s.HandshakesFailed, a.name)
+			require.EqualValues(l, 1, s.HandshakesUnauthorized, a.name)
 			for _, p := range w.take() {
 				require.False(l, bytes.Contains(p.b, []byte("too early")))
 				if !a.late {
@@ -143,6 +144,7 @@ func TestA23RefusedByVerifyPeer(t *testing.T) {
 		s := listener.Endpoint().Stats()
 		require.EqualValues(l, n, asked.Load())
 		require.EqualValues(l, n, s.HandshakesFailed)
+		require.EqualValues(l, n, s.HandshakesUnauthorized)
 		require.Zero(l, s.Connections)
 		// And a dialer that does not want the listener.
 		l.listen(addrC, psk(udt.ModeStream))
@@ -349,7 +351,7 @@ func TestA10ProtectedCookies(t *testing.T) {
 			l.net.Inject(put(flight[0], r.Uint32()>>1|1, r.Uint32()>>1, r.Uint32(), randomBytes(r, 8)), from, addrB)
 		})
 		s := e.Stats()
-		require.EqualValues(l, n, s.Malformed)
+		require.EqualValues(l, n, s.FalseCookies)
 		require.Zero(l, s.HandshakesPending+s.Connections)
 		require.Zero(l, s.HandshakesFailed)
 		require.Zero(l, l.sentTo(addrB, addrC))
@@ -377,7 +379,7 @@ func TestA10ProtectedCookies(t *testing.T) {
 			settle()
 			s := e.Stats()
 			n := s.HandshakesPending - before.HandshakesPending
-			require.EqualValues(l, 1-n, s.Malformed-before.Malformed)
+			require.EqualValues(l, 1-n, s.FalseCookies-before.FalseCookies)
 			return n
 		}
 		other := append([]byte(nil), token...)

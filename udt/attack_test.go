@@ -109,23 +109,26 @@ func TestA01WrongSource(t *testing.T) {
 // A02: packets from the right address to random IDs reach nothing, are not
 // answered, and take no throughput.
 func TestA02RandomID(t *testing.T) {
-	const size = 4 << 20
-	took := func(attack bool) (d time.Duration, unknown uint64, n int) {
+	const size = 8 << 20
+	random := func(r *rand.Rand, kinds []attack) []byte {
+		for {
+			if p := kinds[r.IntN(len(kinds))](r, r.Uint32()>>1); len(p) >= wire.HeaderLen && len(p) < 100 {
+				return p
+			}
+		}
+	}
+	// The same packets to a closed port take as much of the link.
+	took := func(to netip.AddrPort) (d time.Duration, unknown uint64, n int) {
 		inLab(t, simnet.Link{Delay: 5 * time.Millisecond, Rate: 100e6, Queue: 200}, func(l *lab) {
 			a, b, _ := hostileLab(l, udt.Config{})
 			r := rand.New(rand.NewPCG(1, 1))
 			kinds := sortedAttacks()
-			stop := func() {}
-			if attack {
-				stop = l.every(time.Millisecond, func() {
-					for range 5 {
-						if p := kinds[r.IntN(len(kinds))](r, r.Uint32()>>1); len(p) >= wire.HeaderLen && len(p) < 100 {
-							l.net.Inject(p, addrA, addrB)
-							n++
-						}
-					}
-				})
-			}
+			stop := l.every(time.Millisecond, func() {
+				for range 10 {
+					l.net.Inject(random(r, kinds), addrA, to)
+					n++
+				}
+			})
 			start := time.Now()
 			exchange(l, a, b, size)
 			d = time.Since(start)
@@ -135,12 +138,26 @@ func TestA02RandomID(t *testing.T) {
 		})
 		return d, unknown, n
 	}
-	calm, _, _ := took(false)
-	attacked, unknown, n := took(true)
+	calm, unknown, _ := took(netip.AddrPortFrom(addrB.Addr(), addrB.Port()+1))
+	require.Zero(t, unknown)
+	attacked, unknown, n := took(addrB)
 	require.InEpsilon(t, n, unknown, 0.1, "but for those that the queue of the link dropped")
-	// The packets themselves take a fiftieth of the link.
-	require.Less(t, attacked, calm*115/100)
-	row(t, "A02", fmt.Sprintf("%d packets to random IDs, at 5000/s", n), "0 accepted, 0 replies, transfer of 8 MiB takes %v, without %v", attacked.Round(time.Millisecond), calm.Round(time.Millisecond))
+	require.Less(t, attacked, calm*105/100)
+	inLab(t, fastLink, func(l *lab) {
+		a, b, _ := hostileLab(l, udt.Config{})
+		r := rand.New(rand.NewPCG(2, 2))
+		kinds := sortedAttacks()
+		n = packets(1_000_000)
+		before := b.Stats()
+		replies, known := l.sentTo(addrB, addrA), b.Endpoint().Stats()
+		l.flood(n, 200, time.Millisecond, func(int) { l.net.Inject(random(r, kinds), addrA, addrB) })
+		require.EqualValues(l, n, b.Endpoint().Stats().UnknownIDs-known.UnknownIDs)
+		require.Equal(l, replies, l.sentTo(addrB, addrA))
+		require.Equal(l, before.PacketsReceived, b.Stats().PacketsReceived)
+		require.Equal(l, before.Malformed, b.Stats().Malformed)
+		l.requireAlive(a, b)
+	})
+	row(t, "A02", fmt.Sprintf("%d packets to random IDs", n), "0 accepted, 0 replies; at 10000/s a transfer of 16 MiB takes %v, with the same to a closed port %v", attacked.Round(time.Millisecond), calm.Round(time.Millisecond))
 }
 
 // sortedAttacks returns the makers of hostile packets in a fixed order.

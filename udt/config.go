@@ -139,9 +139,11 @@ type Config struct {
 	// value has defaults that honest peers do not meet.
 	Limits Limits
 
-	// Logger receives connection events at level Debug, and at level Warn what
-	// should not happen among honest peers, at most ten times a second of each
-	// kind. Nil means none. An endpoint keeps the first one that it is given.
+	// Logger receives connection events at level Debug; at level Info that the peer
+	// of a protected connection has moved, and that a peer has no protected mode
+	// where that was preferred; and at level Warn what should not happen among
+	// honest peers. Of each kind of the latter two there are at most ten a second.
+	// Nil means none. An endpoint keeps the first one that it is given.
 	Logger *slog.Logger
 
 	initialNumber *uint32 // set by tests that need sequence numbers to wrap

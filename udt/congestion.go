@@ -71,7 +71,9 @@ type CongestionState struct {
 	LegacyPeer    bool          // the peer sends no extended ACKs
 
 	// SendControl queues a user-defined control packet of at most 1024 bytes,
-	// to be sent once and unreliably. It copies body.
+	// to be sent once and unreliably. It copies body. In protected mode the
+	// extended types from 0xFF00 on belong to this package: such packets are
+	// dropped.
 	SendControl func(ext uint16, info uint32, body []byte)
 
 	// Set by the CongestionControl.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
+	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
 // A recorder is a controller that notes what it is told, and otherwise does what
@@ -326,6 +327,37 @@ func TestControllersExchangeControlPackets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// In protected mode the extended types from 0xFF00 on are not for controllers.
+func TestControllersDoNotSendOurOwnControlPackets(t *testing.T) {
+	inLab(t, wan, func(l *lab) {
+		var r [2]recorder
+		var c [2]*udt.Config
+		for i := range r {
+			done := false
+			r[i].set = func(s *udt.CongestionState) {
+				s.Window = 100
+				if done {
+					return
+				}
+				done = true
+				for range 60 { // more than a peer answers in a second
+					s.SendControl(wire.ExtPathChallenge, 1, []byte("12345678"))
+				}
+				s.SendControl(0xFEFF, 1, []byte("12345678"))
+			}
+			c[i] = controlled(&r[i])
+			c[i].Security = psk(udt.ModeStream).Security
+		}
+		a, b := l.pair(c[0], c[1])
+		send(l, a, b, 100_000)
+		for i := range r {
+			require.Equal(l, []control{{0xFEFF, 1, "12345678"}}, r[i].controls, "side %d", i)
+		}
+		require.Zero(l, a.Stats().OverBudget)
+		require.Zero(l, b.Stats().OverBudget)
+	})
 }
 
 // PacingRate, SendPeriod, MaxBandwidth and Window set the pace exactly, on a path

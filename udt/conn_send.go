@@ -56,7 +56,7 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 		}
 		n--
 		if c.guard != nil {
-			c.guard.paceLocked(c.core)
+			c.guard.paceLocked(now, c.core)
 			c.challengeLocked(now)
 		}
 		if !c.core.Poll(now, b, false) {
@@ -257,7 +257,7 @@ func (c *Conn) handleProtected(now time.Time, b []byte, segment int, owner proto
 		from = moved.From
 	}
 	for _, p := range g.own {
-		c.handleOwnLocked(p, from)
+		c.handleOwnLocked(now, p, from)
 	}
 	if moved != nil && g.newest && c.path.Load().addr != from {
 		c.noteSourceLocked(now, moved)

@@ -345,13 +345,14 @@ func (e *Endpoint) Dial(ctx context.Context, raddr netip.AddrPort, config *Confi
 
 // dial makes one connection, for owner unless that is nil.
 func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Config, host string, rendezvous bool, owner *PacketConn) (*Conn, error) {
+	e.useLogger(config.Logger)
 	if config.Security.on() {
 		if c, err := e.dialProtected(ctx, raddr, config, host, rendezvous, owner); c != nil || err != nil {
 			return c, err
 		}
+		e.warn(time.Now(), eventPlain, raddr)
 	}
 	local := e.localFor(raddr)
-	e.useLogger(config.Logger)
 	now := time.Now()
 	e.mu.Lock()
 	if e.closing {

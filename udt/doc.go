@@ -100,11 +100,16 @@
 // happen among honest peers.
 //
 // What plain mode cannot do: an attacker who sees the traffic can read it, put other
-// data in its place and end connections. One who does not, but has learned addresses,
-// ports and the socket ID, gets a packet accepted with a chance of the window divided
-// by 2^31, and ends a connection to a C++ peer with one Shutdown unless
-// Limits.ChallengeShutdown is set. A peer that has connected may lie about losses and
-// round trips; it gains no more than its own path and Config.MaxBandwidth allow.
+// data in its place, acknowledge what has not arrived, slow senders down and end
+// connections. One who does not, but has learned addresses, ports and the socket ID,
+// gets a packet accepted with a chance of the window divided by 2^31, and ends a
+// connection to a C++ peer with one Shutdown unless Limits.ChallengeShutdown is set.
+// A cookie, guessed with a chance of 2^-31, shows that a client receives at its
+// address and not who it is. A peer that has connected may lie about losses and round
+// trips, and a C++ one about what it has received; it gains no more than its own path
+// and Config.MaxBandwidth allow. It may open as many connections as memory allows
+// unless Limits.Conns or Limits.ConnsPerPrefix is set, and keep one that it does not
+// read unless Limits.StallTimeout is.
 //
 // Config.Security turns on protected mode, in which every packet is encrypted and
 // authenticated, with keys from a TLS 1.3 handshake inside that of UDT. Both peers

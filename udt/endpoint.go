@@ -61,7 +61,8 @@ type Endpoint struct {
 }
 
 type endpointCounts struct {
-	unknown, malformed, foreign, refused, wrongSource, limited, shed, resets, handshakes atomic.Uint64
+	unknown, malformed, foreign, refused, wrongSource, limited, shed, falseCookies atomic.Uint64
+	handshakes, unauthorized, resets, resetsSent                                   atomic.Uint64
 }
 
 // NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
@@ -141,26 +142,29 @@ func (e *Endpoint) WriteTo(b []byte, addr netip.AddrPort) error {
 // EndpointStats is a snapshot of an endpoint's counters and of what its socket
 // got from the system.
 type EndpointStats struct {
-	Connections           int    // registered
-	UnknownIDs            uint64 // packets to socket IDs that do not exist
-	WrongSource           uint64 // packets to a connection from another address
-	Malformed             uint64 // datagrams that are no UDT packets
-	Foreign               uint64 // handed to OnForeignPacket
-	HandshakesRefused     uint64 // conclusions answered with a refusal
-	HandshakesFailed      uint64 // TLS handshakes of clients that did not succeed
-	HandshakesPending     int    // TLS handshakes under way, dialed ones included
-	StatelessResets       uint64 // connections ended by one
-	HandshakesLimited     uint64 // handshake packets dropped because of Limits
-	HalfOpen              int    // accepted connections whose peers were not heard yet
-	HalfOpenShed          uint64 // of these that had to give way
-	ReceiveHeld           int64  // bytes that wait to be read, to within 16 KiB per connection
-	SegmentationOffload   bool   // UDP GSO in use
-	ReceiveOffload        bool   // UDP GRO in use
-	SocketRecvBuffer      int    // bytes granted by the system; zero unknown
-	SocketSendBuffer      int    // bytes granted by the system; zero unknown
-	TransientErrors       uint64 // socket errors that were survived
-	SegmentationFallbacks uint64 // segmented sends repeated unsegmented
-	MemoryHeld            int64  // bytes that buffers have grown by
+	Connections            int    // registered
+	UnknownIDs             uint64 // packets to socket IDs that do not exist
+	WrongSource            uint64 // packets to a connection from another address
+	Malformed              uint64 // datagrams that are no UDT packets
+	Foreign                uint64 // handed to OnForeignPacket
+	HandshakesRefused      uint64 // clients answered with a refusal, copies of what they said not counted
+	HandshakesFailed       uint64 // TLS handshakes of clients that did not succeed
+	HandshakesUnauthorized uint64 // of these, because of a credential, or of VerifyPeer
+	HandshakesPending      int    // TLS handshakes under way, dialed ones included
+	FalseCookies           uint64 // handshake packets dropped because their cookie is not ours, or old
+	StatelessResets        uint64 // connections ended by one
+	StatelessResetsSent    uint64 // because of Security.ResetKey
+	HandshakesLimited      uint64 // handshake packets dropped because of Limits
+	HalfOpen               int    // accepted connections whose peers were not heard yet
+	HalfOpenShed           uint64 // of these that had to give way
+	ReceiveHeld            int64  // bytes that wait to be read, to within 16 KiB per connection
+	SegmentationOffload    bool   // UDP GSO in use
+	ReceiveOffload         bool   // UDP GRO in use
+	SocketRecvBuffer       int    // bytes granted by the system; zero unknown
+	SocketSendBuffer       int    // bytes granted by the system; zero unknown
+	TransientErrors        uint64 // socket errors that were survived
+	SegmentationFallbacks  uint64 // segmented sends repeated unsegmented
+	MemoryHeld             int64  // bytes that buffers have grown by
 }
 
 // useLogger sets the logger if there is none yet.
@@ -181,7 +185,8 @@ func (e *Endpoint) Stats() EndpointStats {
 	return EndpointStats{
 		Connections: e.demux.len(), UnknownIDs: e.counts.unknown.Load(), WrongSource: e.counts.wrongSource.Load(),
 		Malformed: e.counts.malformed.Load(), Foreign: e.counts.foreign.Load(), HandshakesRefused: e.counts.refused.Load(),
-		HandshakesFailed: e.counts.handshakes.Load(), HandshakesPending: e.demux.pending(), StatelessResets: e.counts.resets.Load(),
+		HandshakesFailed: e.counts.handshakes.Load(), HandshakesUnauthorized: e.counts.unauthorized.Load(), HandshakesPending: e.demux.pending(),
+		FalseCookies: e.counts.falseCookies.Load(), StatelessResets: e.counts.resets.Load(), StatelessResetsSent: e.counts.resetsSent.Load(),
 		SegmentationOffload: i.GSO, ReceiveOffload: i.GRO,
 		SocketRecvBuffer: i.RecvBuffer, SocketSendBuffer: i.SendBuffer,
 		TransientErrors: i.TransientErrors, SegmentationFallbacks: i.SegmentationFallbacks,

@@ -2,8 +2,10 @@ package udt
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
+	"net"
 	"net/netip"
 	"time"
 
@@ -71,7 +73,7 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 	}
 	e.mu.Unlock()
 	if !valid {
-		e.counts.malformed.Add(1)
+		e.counts.falseCookies.Add(1)
 		e.warn(now, eventCookie, r.From)
 		return
 	}
@@ -122,13 +124,21 @@ func (e *Endpoint) source(local netip.Addr) netip.Addr {
 // refuse answers a conclusion with a refusal that carries our own type, so that a
 // client of ours can tell a wrong mode from the rest.
 func (e *Endpoint) refuse(l *Listener, head wire.Control, body *wire.Handshake, r udpio.Received) {
-	e.counts.refused.Add(1)
 	answer := *body
 	answer.Request = wire.RequestRefused
 	if wire.Marker(head.Info).Is(wire.MarkerClient) {
 		answer.Type = l.socketType()
 	}
 	e.reply(&wire.Control{Type: wire.TypeHandshake, Info: head.Info, Dest: body.SocketID}, &answer, r)
+}
+
+// refuseFirst refuses a conclusion that was not refused before. Copies of it, and the
+// further datagrams of a TLS first flight, are answered alike but not counted.
+func (e *Endpoint) refuseFirst(now time.Time, l *Listener, key acceptKey, head wire.Control, body *wire.Handshake, r udpio.Received) {
+	e.counts.refused.Add(1)
+	e.log("connection refused", r.From)
+	e.demux.refuse(key, now, nil)
+	e.refuse(l, head, body, r)
 }
 
 // accept takes a conclusion with a valid cookie.
@@ -162,9 +172,7 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 		e.admit(now, l, key, head, body, r)
 		return
 	}
-	e.log("connection refused", r.From)
-	e.demux.refuse(key, now, nil)
-	e.refuse(l, head, body, r)
+	e.refuseFirst(now, l, key, head, body, r)
 }
 
 // limited counts and logs a handshake packet that is dropped because of a limit.
@@ -232,9 +240,7 @@ func (e *Endpoint) acceptProtected(now time.Time, l *Listener, key acceptKey, he
 		e.exchangeWith(l, key, b, r)
 		return
 	}
-	e.log("connection refused", r.From)
-	e.demux.refuse(key, now, nil)
-	e.refuse(l, head, body, r)
+	e.refuseFirst(now, l, key, head, body, r)
 }
 
 // exchangeWith starts the TLS handshake with a client, if there is room for one more.
@@ -290,8 +296,7 @@ func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Co
 		}
 		e.demux.removeExchange(x)
 		x.release()
-		e.counts.handshakes.Add(1)
-		e.log("secure handshake failed: "+err.Error(), x.addr)
+		x.failed(err)
 		return
 	}
 	if !l.reserve() {
@@ -302,6 +307,18 @@ func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Co
 	}
 	e.log("connection accepted", x.addr)
 	l.offer(c)
+}
+
+// failed counts and logs a client's TLS handshake that did not succeed.
+func (x *exchange) failed(err error) {
+	e := x.endpoint
+	e.counts.handshakes.Add(1)
+	if errors.Is(err, ErrAuth) || errors.Is(err, secure.ErrAuth) {
+		e.counts.unauthorized.Add(1)
+	}
+	if err != net.ErrClosed { // else it is the endpoint that has ended
+		e.warn(time.Now(), eventTLS, x.addr, slog.Any("error", err))
+	}
 }
 
 // admit makes the connection. Its place in the backlog is reserved.
@@ -334,6 +351,9 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 	e.halfOpen.add(c, now)
 	e.demux.add(c)
 	e.log("connection accepted", r.From)
+	if l.config.Security.on() {
+		e.warn(now, eventPlain, r.From)
+	}
 	c.mu.Lock()
 	c.transmitLocked(1, false)
 	c.mu.Unlock()

@@ -348,11 +348,11 @@ func TestIDsAndNumbersAreRandom(t *testing.T) {
 func TestCookies(t *testing.T) {
 	conclude := func(l *lab, r *raw, h wire.Handshake) bool {
 		e := l.listener.Endpoint()
-		before, malformed := e.Stats().Connections, e.Stats().Malformed
+		before, falseCookies := e.Stats().Connections, e.Stats().FalseCookies
 		answer, ok := r.handshake(h)
 		if !ok {
 			require.Equal(l, before, e.Stats().Connections)
-			require.Equal(l, malformed+1, e.Stats().Malformed)
+			require.Equal(l, falseCookies+1, e.Stats().FalseCookies)
 			return false
 		}
 		require.Equal(l, wire.RequestConclusion, answer.Request)

@@ -28,6 +28,8 @@ type guard struct {
 	sealer *protect.Sealer
 	data   numberMarks // by transmission number
 	acks   numberMarks // by number of the ACK
+	key    uint64      // epoch of sealer
+	keyAt  time.Time   // when that was first seen
 
 	// Whoever reads the socket.
 	opener  *protect.Opener
@@ -38,6 +40,9 @@ type guard struct {
 	epochAt time.Time
 
 	rejected [rejectReasons]atomic.Uint64
+
+	// Conn.mu guards the rest.
+	challenges, moves uint64 // to and of the peer's path
 }
 
 // Why packets were not opened.
@@ -49,6 +54,9 @@ const (
 
 // previousLife is for how long late packets of the epoch before can be opened.
 const previousLife = 3 * time.Second
+
+// maxKeyAge is how long a key is used for sealing, however few packets there are.
+const maxKeyAge = time.Hour
 
 // numberMarks remember the packet numbers of some packets whose arrival the peer
 // will tell by another number, to confirm them to the sealer.
@@ -113,11 +121,17 @@ var sealedBatches = sync.Pool{New: func() any { return new(sealedBatch) }}
 // paceLocked tells the sealer what the peer has received, and the core how much it
 // may send: with Conn.mu held. What is in flight is bounded so that the peer is never
 // more than an epoch behind; where it might be nevertheless, only what probes the
-// path is sent until it has confirmed something.
-func (g *guard) paceLocked(core *proto.Conn) {
+// path is sent until it has confirmed something. A key that is old gives way.
+func (g *guard) paceLocked(now time.Time, core *proto.Conn) {
 	transmission, ack := core.Told()
 	g.data.confirm(g.sealer, transmission)
 	g.acks.confirm(g.sealer, ack)
+	if e := g.sealer.Epoch(); e != g.key || g.keyAt.IsZero() {
+		g.key, g.keyAt = e, now
+	} else if now.Sub(g.keyAt) >= maxKeyAge {
+		g.keyAt = now
+		g.sealer.ForceUpdate()
+	}
 	if g.sealer.MaySeal() {
 		core.SetMaxInFlight(int(g.sealer.EpochLength() / 4))
 	} else {

@@ -3,6 +3,7 @@ package udt
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"log/slog"
 	"net"
 	"net/netip"
 	"time"
@@ -77,6 +78,7 @@ func (c *Conn) challengeLocked(now time.Time) {
 	}
 	p.wanted = false
 	p.challenges++
+	c.guard.challenges++
 	p.due = now.Add(challengeInterval)
 	b := make([]byte, wire.HeaderLen, 64)
 	(&wire.Control{Type: wire.TypeUser, Ext: wire.ExtPathChallenge, Dest: c.core.PeerID()}).Put(b)
@@ -90,22 +92,23 @@ func (c *Conn) challengeLocked(now time.Time) {
 }
 
 // handleOwnLocked takes a control packet of our own range, from the given address.
-func (c *Conn) handleOwnLocked(b []byte, from netip.AddrPort) {
+func (c *Conn) handleOwnLocked(now time.Time, b []byte, from netip.AddrPort) {
 	body := b[wire.HeaderLen:]
 	if len(body) != challengeLen {
 		return
 	}
 	switch wire.ParseControl(b).Ext {
 	case wire.ExtPathChallenge:
-		c.core.QueueControl(wire.ExtPathResponse, 0, body)
+		c.core.AnswerChallenge(now, body)
 	case wire.ExtPathResponse:
 		p := c.probe
 		if p == nil || p.challenges == 0 || p.path.addr != from || subtle.ConstantTimeCompare(p.challenge[:], body) == 0 {
 			return
 		}
-		c.path.Store(p.path)
+		former := c.path.Swap(p.path).addr
 		c.probe = nil
+		c.guard.moves++
 		c.core.PathChanged()
-		c.endpoint.log("peer moved", from)
+		c.endpoint.warn(now, eventMoved, from, slog.Any("former", former))
 	}
 }

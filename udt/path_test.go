@@ -125,6 +125,7 @@ func TestSpoofedRebindingChangesNothing(t *testing.T) {
 		toVictim := l.net.LinkStats(addrB.Addr(), addrC.Addr())
 		require.LessOrEqual(l, toVictim.Sent, uint64(3))
 		require.NotZero(l, toVictim.Sent)
+		require.EqualValues(l, 1, s.Stats().PathChanges, "to the true address")
 		s.Close()
 	})
 }

@@ -227,7 +227,7 @@ func TestProtectedBacklog(t *testing.T) {
 		_, err := e.Dial(context.Background(), addrB, config)
 		require.ErrorIs(l, err, udt.ErrRefused)
 		require.NotErrorIs(l, err, udt.ErrAuth)
-		require.NotZero(l, listener.Endpoint().Stats().HandshakesRefused)
+		require.EqualValues(l, 1, listener.Endpoint().Stats().HandshakesRefused, "not for each datagram of the client")
 		for range 2 {
 			_, err := listener.AcceptUDT()
 			require.NoError(l, err)
@@ -251,6 +251,7 @@ func TestProtectedAcceptPeer(t *testing.T) {
 		_, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
 		require.ErrorIs(l, err, udt.ErrRefused)
 		require.Zero(l, listener.Endpoint().Stats().HandshakesFailed)
+		require.EqualValues(l, 1, listener.Endpoint().Stats().HandshakesRefused, "not for each datagram of the client")
 		l.dial(e, psk(udt.ModeStream), listener)
 		require.EqualValues(l, 2, asked.Load())
 	})
@@ -263,6 +264,7 @@ func TestProtectedWrongMode(t *testing.T) {
 		_, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
 		require.ErrorIs(l, err, udt.ErrRefused)
 		require.ErrorIs(l, err, udt.ErrMode)
+		require.EqualValues(l, 1, listener.Endpoint().Stats().HandshakesRefused)
 		l.requireNothingPending(e, listener.Endpoint())
 	})
 	inLab(t, wan, func(l *lab) {

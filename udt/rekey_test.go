@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -62,6 +63,29 @@ func TestKeysChangeDuringTransfers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A key is not used for longer than an hour, however little is sent with it.
+func TestKeysChangeEveryHour(t *testing.T) {
+	inLab(t, wan, func(l *lab) {
+		c, s := l.dial(l.endpoint(addrA), psk(udt.ModeStream), l.listen(addrB, psk(udt.ModeStream)))
+		for minute := range 210 {
+			exchange(l, c, s, 10)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			for _, side := range []*udt.Conn{c, s} {
+				age := minute + 1
+				require.InDelta(l, float64(age)/61, udt.SealingEpoch(side), 1, "after %d minutes", age)
+				if age < 59 {
+					require.Zero(l, udt.SealingEpoch(side))
+				}
+			}
+		}
+		for _, side := range []*udt.Conn{c, s} {
+			require.EqualValues(l, 3, udt.SealingEpoch(side))
+			require.Zero(l, rejected(side))
+		}
+	})
 }
 
 // UpdateKeys and ExportKeyingMaterial need a protected connection.

@@ -27,6 +27,8 @@ type Stats struct {
 	Malformed                        uint64 // packets dropped because a field was out of range
 	PacketsForged                    uint64 // protected connections: dropped, for the peer has not sealed them
 	PacketsReplayed                  uint64 // protected connections: dropped, for they were opened before, or are too old
+	PathChallenges                   uint64 // protected connections: sent to where packets of the peer came from
+	PathChanges                      uint64 // protected connections: moves of the peer to another address
 	OverBudget                       uint64 // control packets dropped because there were too many
 	OptimisticAcks                   uint64 // ACKs, among Malformed, of what cannot have arrived
 	ShutdownsQuestioned              uint64 // because of Limits.ChallengeShutdown
@@ -57,14 +59,15 @@ var stopNames = [...]string{"", "application", "window", "flow window", "pacing"
 func (c *Conn) Stats() Stats {
 	c.mu.Lock()
 	i := c.core.Info()
+	var forged, replayed, challenges, moves uint64
+	if g := c.guard; g != nil {
+		forged, replayed = g.rejected[rejectedForged].Load(), g.rejected[rejectedReplayed].Load()
+		challenges, moves = g.challenges, g.moves
+	}
 	c.mu.Unlock()
 	k := i.Stats
-	var forged, replayed uint64
-	if c.guard != nil {
-		forged, replayed = c.guard.rejected[rejectedForged].Load(), c.guard.rejected[rejectedReplayed].Load()
-	}
 	return Stats{
-		PacketsForged: forged, PacketsReplayed: replayed,
+		PacketsForged: forged, PacketsReplayed: replayed, PathChallenges: challenges, PathChanges: moves,
 		Time:        time.Now(),
 		PacketsSent: k.PacketsSent, PacketsReceived: k.PacketsReceived, PacketsRetransmitted: k.PacketsRetransmitted,
 		PacketsLostSend: k.PacketsLostSend, PacketsLostRecv: k.PacketsLostRecv,

@@ -11,6 +11,9 @@ const shortEpoch = 1 << MinEpochBits
 
 var shortEpochs = Config{EpochBits: MinEpochBits}
 
+// notAtEnd reports whether a packet may be sealed that a timer sends.
+func notAtEnd(s *Sealer) bool { return s.next < s.limit }
+
 // Attack A47: whatever the caller does, no nonce is used twice with a key, and no
 // key more often than an epoch is long.
 func TestNoncesAreUnique(t *testing.T) {
@@ -24,8 +27,6 @@ func TestNoncesAreUnique(t *testing.T) {
 			switch {
 			case i%700 == 0:
 				s.ForceUpdate()
-			case i%11 == 0:
-				s.Skip(uint64(i % 40))
 			case i%5 == 0 && last >= 0:
 				require.True(t, s.Confirm(uint64(last)))
 			}
@@ -97,8 +98,7 @@ func TestSealingStopsUntilConfirmed(t *testing.T) {
 			seal(t, s, nil)
 		}
 		require.Equal(t, end-shortEpoch/4, s.Number(), "a quarter is reserved")
-		require.False(t, s.Skip(1))
-		for s.MaySealUrgent() {
+		for notAtEnd(s) {
 			require.False(t, s.MaySeal())
 			seal(t, s, nil)
 		}
@@ -114,7 +114,7 @@ func TestSealingStopsUntilConfirmed(t *testing.T) {
 	require.True(t, s.Confirm(5))
 	stopsAt(2)
 	require.True(t, s.Confirm(shortEpoch-1), "but not one of an epoch before")
-	require.False(t, s.MaySealUrgent())
+	require.False(t, notAtEnd(s))
 	require.True(t, s.Confirm(2*shortEpoch-1))
 	stopsAt(3)
 }
@@ -125,25 +125,10 @@ func TestUnusedNumbersAreNotConfirmed(t *testing.T) {
 	seal(t, s, nil)
 	require.False(t, s.Confirm(1))
 	require.False(t, s.Confirm(1<<63))
-	require.True(t, s.Skip(3))
-	require.EqualValues(t, 4, s.Number())
-	require.False(t, s.Confirm(1), "skipped, with none sealed behind")
 	require.True(t, s.Confirm(0))
 	s.ForceUpdate()
 	require.EqualValues(t, shortEpoch, s.Number())
 	require.False(t, s.Confirm(shortEpoch-1), "skipped by the update")
-}
-
-func TestSkipLeavesRoom(t *testing.T) {
-	s := newSealer(t, AES128GCM, shortEpochs)
-	const room = shortEpoch * 3 / 4
-	require.False(t, s.Skip(room))
-	require.False(t, s.Skip(1<<64-1))
-	require.Zero(t, s.Number())
-	require.True(t, s.Skip(room-1))
-	require.True(t, s.MaySeal())
-	require.False(t, s.Skip(1))
-	require.True(t, s.Skip(0))
 }
 
 func TestForcedUpdate(t *testing.T) {
@@ -200,7 +185,7 @@ func TestNumbersEnd(t *testing.T) {
 	require.Equal(t, last, pn)
 	require.True(t, s.Confirm(last))
 	s.ForceUpdate()
-	require.False(t, s.MaySealUrgent())
+	require.False(t, notAtEnd(s))
 	_, err := s.Seal(newHeader(7), nil)
 	require.ErrorIs(t, err, ErrKeyLimit)
 

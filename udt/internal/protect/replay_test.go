@@ -63,7 +63,7 @@ func TestPacketBehindTheWindowIsRefused(t *testing.T) {
 func TestForgedPacketDoesNotMoveTheWindow(t *testing.T) {
 	s, o := newSealer(t, AES128GCM, Config{}), newOpener(t, AES128GCM, Config{})
 	first, _ := seal(t, s, nil)
-	require.True(t, s.Skip(1<<20))
+	s.next = 1 << 20
 	ahead, _ := seal(t, s, nil)
 	forged := append([]byte(nil), ahead...)
 	forged[15] ^= 1

@@ -21,12 +21,11 @@ import (
 // would an end whose packets of a whole epoch were all lost. Therefore the last
 // quarter of the last permitted epoch is a reserve:
 //
-//   - [Sealer.MaySeal] is for what follows the rate of the transfer: data, and
-//     acknowledgements that arriving data calls for. It stops at the reserve.
-//   - [Sealer.MaySealUrgent] is for what a timer sends, and for answers to that:
-//     the numbered ACK of each sync period, ACK2, NAK, keep-alive, Shutdown, and
-//     one data packet for each expiry of the retransmission timer while MaySeal
-//     refuses. It stops at the end.
+//   - What follows the rate of the transfer stops at the reserve, where
+//     [Sealer.MaySeal] becomes false.
+//   - What a timer sends, and answers to that, go on to the end: the numbered ACK
+//     of each sync period, ACK2, NAK, keep-alive, Shutdown, and one data packet for
+//     each expiry of the retransmission timer while MaySeal refuses.
 //
 // The urgent packets are such that each round of them yields a confirmation unless
 // it is lost: a data packet makes the peer acknowledge, a numbered ACK makes it
@@ -41,7 +40,7 @@ type Sealer struct {
 	bits    uint
 	epoch   uint64 // of keys
 	next    uint64 // the next packet's number
-	sealed  uint64 // the largest number ever sealed + 1
+	sealed  uint64 // the largest number ever sealed + 1; an update leaves some out
 	limit   uint64 // the first number that may not be used yet
 	updates bool   // a forced update waits for a confirmation
 }
@@ -79,8 +78,8 @@ func NewSealer(suite Suite, secret []byte, cfg Config) (*Sealer, error) {
 // where it is sealed in place; it must not overlap what is appended otherwise.
 //
 // The number is what [Sealer.Number] was before the call. The error is
-// [ErrKeyLimit] if [Sealer.MaySealUrgent] is false; then no number is used and dst
-// is as it was.
+// [ErrKeyLimit] if the numbers that may be used are at their end, with which the
+// connection must end; then no number is used and dst is as it was.
 func (s *Sealer) Seal(dst, payload []byte) ([]byte, error) {
 	pn := s.next
 	if pn >= s.limit {
@@ -119,6 +118,9 @@ func (s *Sealer) enter(epoch uint64) error {
 // Number returns the number of the next packet.
 func (s *Sealer) Number() uint64 { return s.next }
 
+// Epoch returns the epoch of the next packet's number.
+func (s *Sealer) Epoch() uint64 { return s.next >> s.bits }
+
 // EpochLength returns how many numbers an epoch has.
 func (s *Sealer) EpochLength() uint64 { return 1 << s.bits }
 
@@ -126,29 +128,12 @@ func (s *Sealer) EpochLength() uint64 { return 1 << s.bits }
 // transfer. It is false in the reserve.
 func (s *Sealer) MaySeal() bool { return s.next < s.limit-s.reserve() }
 
-// MaySealUrgent reports whether a packet may be sealed that a timer sends, or that
-// answers one of those. False means that the connection must end unless a
-// confirmation arrives.
-func (s *Sealer) MaySealUrgent() bool { return s.next < s.limit }
-
 // reserve returns how many of the numbers before limit are for urgent packets.
 func (s *Sealer) reserve() uint64 { return 1 << (s.bits - 2) }
 
-// Skip leaves n numbers unused, so that a peer that acknowledges one of them is
-// seen to lie. It does nothing and returns false where [Sealer.MaySeal] would not
-// be true afterwards.
-func (s *Sealer) Skip(n uint64) bool {
-	end := s.limit - s.reserve()
-	if s.next >= end || n >= end-s.next {
-		return false
-	}
-	s.next += n
-	return true
-}
-
 // Confirm tells that the peer has received the packet pn. It returns false, and
 // does nothing, if no packet of this or a larger number was sealed: then the peer
-// lies. Whether pn was skipped is for the caller to know.
+// lies. It does not know which numbers an update has left out.
 func (s *Sealer) Confirm(pn uint64) bool {
 	if pn >= s.sealed {
 		return false

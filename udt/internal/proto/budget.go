@@ -21,6 +21,7 @@ const (
 	budgetDrop
 	budgetUser
 	budgetShutdown
+	budgetPath // challenges of a path, each of which is answered
 	budgets
 )
 
@@ -28,7 +29,7 @@ const (
 var budgetRates = [budgets]int64{
 	budgetAck: 1000, budgetNak: 1000, budgetAsk: 1000, budgetUser: 1000,
 	budgetDrop:     20_000, // every message that expires may need one
-	budgetShutdown: 50,
+	budgetShutdown: 50, budgetPath: 50,
 }
 
 // allow takes one packet from the budget of its kind and reports whether there was
@@ -48,7 +49,7 @@ func (c *Conn) allow(now time.Duration, kind int) bool {
 		return false
 	}
 	most := rate
-	if kind != budgetShutdown {
+	if kind < budgetShutdown { // what the peer's data, or ours, give reason for
 		most += int64(c.peerWindow)
 	}
 	b.left, b.at, b.earned = min(fill, most)-1, now, earned

@@ -40,3 +40,23 @@ func TestSkippedNumbersAreNotCounted(t *testing.T) {
 	require.EqualValues(t, 2, k.before)
 	require.EqualValues(t, 32, k.made(35))
 }
+
+// Challenges of a path are answered fifty times a second at most, whatever the window
+// and however long there were none.
+func TestBudgetOfChallenges(t *testing.T) {
+	c := &Conn{peerWindow: 8192, payload: 1440, protected: true, start: time.Unix(0, 0)}
+	challenge := func(now time.Duration) (answers int) {
+		for range 1000 {
+			c.AnswerChallenge(c.start.Add(now), make([]byte, 8))
+			answers += len(c.user)
+			c.user = nil
+		}
+		return answers
+	}
+	require.Equal(t, 50, challenge(time.Minute))
+	require.Equal(t, 0, challenge(time.Minute))
+	require.Equal(t, 5, challenge(time.Minute+100*time.Millisecond))
+	c.stats.PacketsSent, c.stats.PacketsReceived = 1e6, 1e6
+	require.Equal(t, 50, challenge(time.Hour))
+	require.EqualValues(t, 4000-105, c.stats.OverBudget)
+}

@@ -221,7 +221,7 @@ func (c *Conn) open(now time.Duration, peer *wire.Handshake) {
 
 	c.cc = cc.State{
 		MSS: c.mss, MaxWindow: c.peerWindow, Window: 16, LegacyPeer: !c.extended,
-		SendControl: c.queueControl,
+		SendControl: c.sendControl,
 	}
 	c.fillState()
 	c.controller.Init(c.start.Add(now), &c.cc)

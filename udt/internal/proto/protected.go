@@ -44,8 +44,12 @@ func (c *Conn) protectedTransmission(message uint32) uint32 {
 // and probes are always allowed.
 func (c *Conn) SetMaxInFlight(n int) { c.maxInFlight = n }
 
-// QueueControl sends a control packet of our own range. One too many is dropped.
-func (c *Conn) QueueControl(ext uint16, info uint32, body []byte) { c.queueControl(ext, info, body) }
+// AnswerChallenge answers a challenge of our path, if they are not too many.
+func (c *Conn) AnswerChallenge(now time.Time, body []byte) {
+	if c.allow(c.at(now), budgetPath) {
+		c.queueControl(wire.ExtPathResponse, 0, body)
+	}
+}
 
 // PathChanged makes the sender find out soon what of the packets on their way was
 // lost because the peer has moved.

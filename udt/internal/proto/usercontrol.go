@@ -20,8 +20,16 @@ type userControl struct {
 	body []byte
 }
 
-// queueControl is the controller's way to send. What does not fit a packet or
-// the queue is dropped, as any datagram may be.
+// sendControl is the controller's way to send. In protected mode the packets of our
+// own range are not for controllers.
+func (c *Conn) sendControl(ext uint16, info uint32, body []byte) {
+	if !c.protected || ext < wire.FirstOwnExt {
+		c.queueControl(ext, info, body)
+	}
+}
+
+// queueControl queues a packet. What does not fit a packet or the queue is dropped,
+// as any datagram may be.
 func (c *Conn) queueControl(ext uint16, info uint32, body []byte) {
 	if len(c.user) >= maxUserControls || len(body) > min(c.payload, maxUserBody) || c.phase > phaseDraining {
 		return

@@ -186,8 +186,11 @@ func (m *Machine) write(e *tls.QUICEvent) {
 // answerRepetition repeats what a client that repeats its flight has not got. That
 // it does only now and then, as anyone who has seen the flight can repeat it too.
 func (m *Machine) answerRepetition() {
-	size := m.out.size()
-	if m.now.Sub(m.out.answeredAt) < answerInterval || m.now.Sub(m.out.sentAt) < answerInterval || size > m.out.credit {
+	size, interval := m.out.size(), answerInterval
+	if m.phase == done {
+		interval = lateInterval
+	}
+	if m.now.Sub(m.out.answeredAt) < interval || m.now.Sub(m.out.sentAt) < answerInterval || size > m.out.credit {
 		return
 	}
 	m.out.answeredAt = m.now
@@ -294,5 +297,8 @@ func sameAddress(seen, local netip.AddrPort) bool {
 // failTLS ends the exchange because of an error of crypto/tls.
 func (m *Machine) failTLS(err error) {
 	code, reason := explain(err)
+	if code == closeAlert+alertUnrecognizedName {
+		err = fmt.Errorf("%s: %w", reason, err) // crypto/tls only says that there is no certificate
+	}
 	m.fail(&Error{Kind: kindOf(code), Peer: m.peerName(), Reason: reason, Err: err}, code, reason)
 }

@@ -27,7 +27,7 @@ func TestRefusals(t *testing.T) {
 			"the client refused us: pre-shared key is another", 5},
 		{"unknown PSK identity", func(l *lab) { l.usePSK(psk("a", 1), psk("b", 1)) },
 			"the server refused us: unknown name or identity",
-			"we refused the client: tls: no certificates configured", 4},
+			"we refused the client: unknown name or identity: tls: no certificates configured", 4},
 		{"server's key is not pinned", func(l *lab) {
 			l.cfg[left].TLS, l.cfg[right].TLS = pinned(t, 1, nil, 3), pinned(t, 2, nil, 1)
 		},

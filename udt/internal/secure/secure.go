@@ -24,6 +24,7 @@ const (
 	firstInterval     = 250 * time.Millisecond
 	longestInterval   = 2 * time.Second
 	answerInterval    = 100 * time.Millisecond
+	lateInterval      = 250 * time.Millisecond // answerInterval once the exchange is done
 	askAgain          = 20 * time.Millisecond
 	clientTimeout     = 10 * time.Second
 	serverTimeout     = 5 * time.Second
