@@ -109,7 +109,7 @@ func TestA01WrongSource(t *testing.T) {
 // A02: packets from the right address to random IDs reach nothing, are not
 // answered, and take no throughput.
 func TestA02RandomID(t *testing.T) {
-	const size = 8 << 20
+	const size = 32 << 20 // a loss more or less is a round trip or two
 	random := func(r *rand.Rand, kinds []attack) []byte {
 		for {
 			if p := kinds[r.IntN(len(kinds))](r, r.Uint32()>>1); len(p) >= wire.HeaderLen && len(p) < 100 {
@@ -138,16 +138,22 @@ func TestA02RandomID(t *testing.T) {
 		})
 		return d, unknown, n
 	}
-	calm, unknown, _ := took(netip.AddrPortFrom(addrB.Addr(), addrB.Port()+1))
-	require.Zero(t, unknown)
-	attacked, unknown, n := took(addrB)
-	require.InEpsilon(t, n, unknown, 0.1, "but for those that the queue of the link dropped")
+	var calms, attackeds [3]time.Duration
+	for i := range calms {
+		var n int
+		var unknown uint64
+		calms[i], unknown, _ = took(netip.AddrPortFrom(addrB.Addr(), addrB.Port()+1))
+		require.Zero(t, unknown)
+		attackeds[i], unknown, n = took(addrB)
+		require.InEpsilon(t, n, unknown, 0.1, "but for those that the queue of the link dropped")
+	}
+	calm, attacked := median(calms[:]), median(attackeds[:])
 	require.Less(t, attacked, calm*105/100)
+	n := packets(1_000_000)
 	inLab(t, fastLink, func(l *lab) {
 		a, b, _ := hostileLab(l, udt.Config{})
 		r := rand.New(rand.NewPCG(2, 2))
 		kinds := sortedAttacks()
-		n = packets(1_000_000)
 		before := b.Stats()
 		replies, known := l.sentTo(addrB, addrA), b.Endpoint().Stats()
 		l.flood(n, 200, time.Millisecond, func(int) { l.net.Inject(random(r, kinds), addrA, addrB) })
@@ -157,7 +163,7 @@ func TestA02RandomID(t *testing.T) {
 		require.Equal(l, before.Malformed, b.Stats().Malformed)
 		l.requireAlive(a, b)
 	})
-	row(t, "A02", fmt.Sprintf("%d packets to random IDs", n), "0 accepted, 0 replies; at 10000/s a transfer of 16 MiB takes %v, with the same to a closed port %v", attacked.Round(time.Millisecond), calm.Round(time.Millisecond))
+	row(t, "A02", fmt.Sprintf("%d packets to random IDs", n), "0 accepted, 0 replies; at 10000/s a transfer of %d MiB takes %v, with the same to a closed port %v", 2*size>>20, attacked.Round(time.Millisecond), calm.Round(time.Millisecond))
 }
 
 // sortedAttacks returns the makers of hostile packets in a fixed order.

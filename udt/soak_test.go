@@ -2,6 +2,7 @@ package udt_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"flag"
@@ -145,7 +146,7 @@ func TestSoak(t *testing.T) {
 	require.Less(t, int64(heapInUse()), idle+4<<20, "heap after the connections were closed")
 }
 
-func median(v []int64) int64 {
+func median[T cmp.Ordered](v []T) T {
 	v = slices.Clone(v)
 	slices.Sort(v)
 	return v[len(v)/2]
