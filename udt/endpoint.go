@@ -336,7 +336,7 @@ func (e *Endpoint) retire(c *Conn, confirmed bool) {
 	case c.handling:
 		e.retired.Store(true) // the reader of the socket looks at once
 	default:
-		time.AfterFunc(0, e.closeIfIdle) // Endpoint.mu comes before Conn.mu: not from here
+		go e.closeIfIdle() // Endpoint.mu comes before Conn.mu: not from here
 	}
 }
 

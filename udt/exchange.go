@@ -95,16 +95,13 @@ var errShed = errors.New("too many handshakes")
 // that is nil.
 func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 	refused := false
-	var alarm *time.Timer
+	alarm := alarm{rang: make(chan struct{}, 1)}
 	if leader := x.leader; leader != nil {
-		interrupt := func() { x.endpoint.turn.interrupt(leader) }
-		stop := context.AfterFunc(ctx, interrupt)
+		alarm.ring = func() { x.endpoint.turn.interrupt(leader) }
+		stop := context.AfterFunc(ctx, alarm.ring)
 		defer stop()
-		alarm = time.AfterFunc(time.Hour, interrupt)
-	} else {
-		alarm = time.NewTimer(time.Hour)
 	}
-	defer alarm.Stop()
+	defer alarm.stop()
 	for {
 		x.mu.Lock()
 		now := time.Now()
@@ -120,12 +117,12 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 		if next.IsZero() {
 			next = now.Add(time.Hour)
 		}
-		alarm.Reset(next.Sub(now))
+		alarm.set(now, next)
 		var b []byte
 		if x.leader != nil {
-			b, err = x.read(ctx, next)
+			b, err = x.read(ctx)
 		} else {
-			b, err = x.await(ctx, alarm.C)
+			b, err = x.await(ctx, alarm.rang)
 		}
 		switch {
 		case b != nil:
@@ -156,8 +153,44 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 	}
 }
 
+// An alarm rings at a time or before. It is left as it is while that is in order: a
+// timer that is set may wake a thread. It belongs to one goroutine.
+type alarm struct {
+	rang  chan struct{} // after ring, if that is nil
+	ring  func()
+	timer *time.Timer
+	at    time.Time
+}
+
+func (a *alarm) set(now, at time.Time) {
+	if a.timer != nil && now.Before(a.at) && !at.Before(a.at) {
+		return
+	}
+	a.at = at
+	if a.timer != nil {
+		a.timer.Reset(at.Sub(now))
+		return
+	}
+	if a.ring == nil {
+		rang := a.rang
+		a.ring = func() {
+			select {
+			case rang <- struct{}{}:
+			default:
+			}
+		}
+	}
+	a.timer = time.AfterFunc(at.Sub(now), a.ring)
+}
+
+func (a *alarm) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}
+
 // await waits for a datagram, or for the alarm without one.
-func (x *exchange) await(ctx context.Context, alarm <-chan time.Time) ([]byte, error) {
+func (x *exchange) await(ctx context.Context, alarm <-chan struct{}) ([]byte, error) {
 	select {
 	case b := <-x.in:
 		return b, nil
@@ -174,31 +207,26 @@ func (x *exchange) await(ctx context.Context, alarm <-chan time.Time) ([]byte, e
 	}
 }
 
-// read is await for an exchange that reads the socket itself; whoever wants it to
-// stop interrupts that.
-func (x *exchange) read(ctx context.Context, till time.Time) ([]byte, error) {
-	blk := newBlock()
-	defer func() { blk.Release() }()
-	for {
-		select {
-		case b := <-x.in:
-			return b, nil
-		case <-x.wake:
-			return nil, ErrRefused
-		default:
-		}
-		if err := ctx.Err(); err != nil || !time.Now().Before(till) {
-			return nil, err
-		}
-		if _, ok := x.endpoint.receive(blk); !ok {
-			x.leader = nil
-			return nil, net.ErrClosed
-		}
-		if blk.shared() {
-			blk.Release()
-			blk = newBlock()
-		}
+// read is await for an exchange that reads the socket itself, once; whoever wants it
+// to stop interrupts that.
+func (x *exchange) read(ctx context.Context) ([]byte, error) {
+	select {
+	case b := <-x.in:
+		return b, nil
+	case <-x.wake:
+		return nil, ErrRefused
+	default:
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b := newBlock()
+	defer b.Release()
+	if _, ok := x.endpoint.receive(b); !ok {
+		x.leader = nil
+		return nil, net.ErrClosed
+	}
+	return nil, nil // what has come is in order behind what came before
 }
 
 // A flight is what is sent at a time. It is plain memory.

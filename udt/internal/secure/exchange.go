@@ -34,6 +34,7 @@ func (e *exchange) close() {
 		e.conn = nil
 	}
 	e.early, e.clear.ahead, e.sealed.ahead = nil, nil, nil
+	e.clear.held, e.sealed.held = nil, nil
 }
 
 // peerSeals reports whether a peer that has something to say can seal it so that
@@ -49,6 +50,7 @@ func (e *exchange) peerSeals(own role) bool {
 func (m *Machine) startTLS(r role) {
 	m.role = r
 	m.newTLS()
+	m.tls.conn.SetTransportParameters(m.ownParams())
 	m.out.drop()
 	if err := m.tls.conn.Start(context.Background()); err != nil {
 		m.failTLS(err)
@@ -89,7 +91,7 @@ func (m *Machine) takeCrypto(now time.Time, level uint8, v *wire.TLV) {
 	if t.conn == nil || t.level != tlsLevel {
 		return // a copy, or something that nobody could have meant
 	}
-	data := s.add(v.Offset, v.Data)
+	data := s.messages(s.add(v.Offset, v.Data))
 	if len(data) == 0 {
 		return
 	}
