@@ -6,6 +6,8 @@ const (
 	maxAhead = 16 << 10 // bytes kept before those in front of them arrive
 	maxClear = 16 << 10 // of a level that anyone can write to
 	maxSpans = 32
+
+	usualMessage = 2 << 10 // bytes: room for more only once more has come
 )
 
 // A stream puts the bytes of one level into order.
@@ -86,7 +88,7 @@ func (s *stream) messages(data []byte) []byte {
 	n := messageLen(data)
 	if n > len(data) && n <= s.limit {
 		if s.held == nil {
-			s.held = append(make([]byte, 0, n), data...)
+			s.held = append(make([]byte, 0, min(n, usualMessage)), data...)
 		}
 		return nil
 	}
