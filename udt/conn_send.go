@@ -36,6 +36,7 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 		return
 	}
 	c.sending = true
+	answered := false
 	b := batches.Get().(*proto.Batch)
 	for {
 		now := time.Now()
@@ -44,6 +45,9 @@ func (c *Conn) transmitLocked(n int, wait bool) {
 			c.sending = false
 			c.armLocked(c.pausedTill)
 			break
+		}
+		if n == 0 && !answered && c.core.Answering() {
+			n, answered = 1, true // the peer waits for it
 		}
 		if n == 0 {
 			c.sending = false

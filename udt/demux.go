@@ -62,8 +62,8 @@ type demux struct {
 	tokens       map[resetToken]*Conn         // of their peers
 	graves       map[uint32]*grave
 	dead         map[acceptKey]*grave
-	order        []*grave // by age
-	refused      [maxRefusals]refusal
+	order        []*grave      // by age
+	refused      []refusal     // the last maxRefusals, a ring
 	refusals     int           // ever
 	openTill     time.Time     // a peer that may not know of an end speaks until then
 	empty        chan struct{} // closed when conns becomes empty; nil if nobody waits
@@ -281,7 +281,12 @@ func (d *demux) concluded(k acceptKey, now time.Time) (c *Conn, over bool) {
 func (d *demux) refuse(k acceptKey, now time.Time, parting []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.refused[d.refusals%maxRefusals] = refusal{k, now.Add(concludedLife), parting}
+	r := refusal{k, now.Add(concludedLife), parting}
+	if len(d.refused) < maxRefusals {
+		d.refused = append(d.refused, r) // most endpoints never refuse
+	} else {
+		d.refused[d.refusals%maxRefusals] = r
+	}
 	d.refusals++
 }
 
@@ -291,7 +296,7 @@ func (d *demux) refuse(k acceptKey, now time.Time, parting []byte) {
 func (d *demux) wasRefused(k acceptKey, now time.Time) (parting []byte, refused bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i := range d.refused[:min(d.refusals, maxRefusals)] {
+	for i := range d.refused {
 		if r := &d.refused[i]; r.conclude == k && now.Before(r.till) {
 			return r.parting, true
 		}

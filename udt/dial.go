@@ -283,9 +283,6 @@ func (d *Dialer) dialAddr(ctx context.Context, network string, laddr, raddr neti
 			return nil, d.opError(raddr, err)
 		}
 		own = true
-		if config.Security.on() {
-			e.startReader() // no call waits for the socket during the exchange
-		}
 	}
 	c, err := e.dial(ctx, raddr, config, d.host, d.Rendezvous, nil)
 	if own {

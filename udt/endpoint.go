@@ -43,6 +43,7 @@ type Endpoint struct {
 	done      chan struct{} // closed when the socket is no longer read
 	retired   atomic.Bool   // a connection has ended: closeIfIdle is due
 	calls     atomic.Bool   // the reader calls functions of the user
+	listening atomic.Bool   // listener is not nil
 	resetting atomic.Bool   // there is a key for stateless resets
 	counts    endpointCounts
 	leave     chan struct{} // bounds the TLS work for clients at a time
@@ -339,11 +340,11 @@ func (e *Endpoint) retire(c *Conn, confirmed bool) {
 		}
 	}
 	switch {
-	case !e.owned:
+	case !e.owned, e.listening.Load(): // Listener.Close looks itself
 	case c.handling:
 		e.retired.Store(true) // the reader of the socket looks at once
 	default:
-		time.AfterFunc(0, e.closeIfIdle) // Endpoint.mu comes before Conn.mu: not from here
+		go e.closeIfIdle() // Endpoint.mu comes before Conn.mu: not from here
 	}
 }
 

@@ -115,7 +115,7 @@ func fromCore(err error) error {
 		return ErrReset
 	case errors.Is(err, proto.ErrPeerTimeout):
 		return ErrPeerTimeout
-	case errors.Is(err, proto.ErrHandshakeTimeout):
+	case errors.Is(err, proto.ErrHandshakeTimeout), err == errHandshakeTimeout:
 		return errHandshakeTimeout
 	case errors.Is(err, proto.ErrMessageTooLong):
 		return ErrMessageTooLong

@@ -39,6 +39,7 @@ type exchange struct {
 	path     *path
 	meeting  bool // a rendezvous
 	began    time.Time
+	leader   *Conn         // dialed, if the exchange has the turn to read the socket: for whom
 	shed     chan struct{} // closed when the exchange gives way to another
 	wake     chan struct{} // the peer's port was refused
 	in       chan []byte   // handshake datagrams
@@ -94,8 +95,13 @@ var errShed = errors.New("too many handshakes")
 // that is nil.
 func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 	refused := false
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	alarm := alarm{rang: make(chan struct{}, 1)}
+	if leader := x.leader; leader != nil {
+		alarm.ring = func() { x.endpoint.turn.interrupt(leader) }
+		stop := context.AfterFunc(ctx, alarm.ring)
+		defer stop()
+	}
+	defer alarm.stop()
 	for {
 		x.mu.Lock()
 		now := time.Now()
@@ -108,13 +114,18 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 		case done:
 			return nil
 		}
-		wait := time.Hour
-		if !next.IsZero() {
-			wait = next.Sub(now)
+		if next.IsZero() {
+			next = now.Add(time.Hour)
 		}
-		timer.Reset(wait)
-		select {
-		case b := <-x.in:
+		alarm.set(now, next)
+		var b []byte
+		if x.leader != nil {
+			b, err = x.read(ctx)
+		} else {
+			b, err = x.await(ctx, alarm.rang)
+		}
+		switch {
+		case b != nil:
 			if leave != nil {
 				leave <- struct{}{}
 			}
@@ -124,47 +135,126 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 			if leave != nil {
 				<-leave
 			}
-		case <-timer.C:
-		case <-x.wake:
+		case err == ErrRefused && !refused:
 			// One report may have been caused by a packet of another program.
-			if refused {
-				return ErrRefused
-			}
 			refused = true
 			x.mu.Lock()
 			x.machine.AskAgain(time.Now())
 			x.mu.Unlock()
-		case <-ctx.Done():
+		case err != nil && err == ctx.Err():
 			x.mu.Lock()
 			x.machine.Abort()
 			x.sendLocked(time.Now())
 			x.mu.Unlock()
-			return ctx.Err()
-		case <-x.endpoint.done:
-			return net.ErrClosed
-		case <-x.shed:
-			return errShed
+			return err
+		case err != nil:
+			return err
 		}
 	}
 }
 
+// An alarm rings at a time or before. It is left as it is while that is in order: a
+// timer that is set may wake a thread. It belongs to one goroutine.
+type alarm struct {
+	rang  chan struct{} // after ring, if that is nil
+	ring  func()
+	timer *time.Timer
+	at    time.Time
+}
+
+func (a *alarm) set(now, at time.Time) {
+	if a.timer != nil && now.Before(a.at) && !at.Before(a.at) {
+		return
+	}
+	a.at = at
+	if a.timer != nil {
+		a.timer.Reset(at.Sub(now))
+		return
+	}
+	if a.ring == nil {
+		rang := a.rang
+		a.ring = func() {
+			select {
+			case rang <- struct{}{}:
+			default:
+			}
+		}
+	}
+	a.timer = time.AfterFunc(at.Sub(now), a.ring)
+}
+
+func (a *alarm) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}
+
+// await waits for a datagram, or for the alarm without one.
+func (x *exchange) await(ctx context.Context, alarm <-chan struct{}) ([]byte, error) {
+	select {
+	case b := <-x.in:
+		return b, nil
+	case <-alarm:
+		return nil, nil
+	case <-x.wake:
+		return nil, ErrRefused
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-x.endpoint.done:
+		return nil, net.ErrClosed
+	case <-x.shed:
+		return nil, errShed
+	}
+}
+
+// read is await for an exchange that reads the socket itself, once; whoever wants it
+// to stop interrupts that.
+func (x *exchange) read(ctx context.Context) ([]byte, error) {
+	select {
+	case b := <-x.in:
+		return b, nil
+	case <-x.wake:
+		return nil, ErrRefused
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b := newBlock()
+	defer b.Release()
+	if _, ok := x.endpoint.receive(b); !ok {
+		x.leader = nil
+		return nil, net.ErrClosed
+	}
+	return nil, nil // what has come is in order behind what came before
+}
+
+// A flight is what is sent at a time. It is plain memory.
+type flight struct {
+	runs [maxFlight]wire.Run
+	mem  [maxFlight][wire.MaxSecureLen]byte
+}
+
+var flights = sync.Pool{New: func() any { return new(flight) }}
+
 // sendLocked sends what the machine has to say: a flight in one call.
 func (x *exchange) sendLocked(now time.Time) {
-	var flight [maxFlight]wire.Run
+	f := flights.Get().(*flight)
+	defer flights.Put(f)
 	n := 0
 	for n < maxFlight {
-		b := x.machine.Poll(now, nil)
+		b := x.machine.Poll(now, f.mem[n][:0])
 		if len(b) == 0 {
 			break
 		}
-		flight[n] = wire.Run{B: b}
+		f.runs[n] = wire.Run{B: b}
 		n++
 	}
 	if n > 0 && x.machine.Err() != nil {
-		x.parting = flight[n-1].B
+		x.parting = append([]byte(nil), f.runs[n-1].B...)
 	}
 	if n > 0 {
-		_, _ = x.endpoint.sock.Send(x.path.peer, flight[:n], false) // lost is lost: it is repeated
+		_, _ = x.endpoint.sock.Send(x.path.peer, f.runs[:n], false) // lost is lost: it is repeated
 	}
 }
 
@@ -348,6 +438,19 @@ func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, conf
 		e.sock.NotifyRefused(true)
 		defer e.sock.NotifyRefused(false)
 	}
+	if e.turn.takeFirst(c) {
+		// Nobody else is served by the socket yet, not even while TLS works.
+		x.leader = c
+		defer func() {
+			if x.leader != nil {
+				e.turn.pass()
+			}
+		}()
+	}
+	x.mu.Lock()
+	x.sendLocked(time.Now())
+	x.machine.Prepare()
+	x.mu.Unlock()
 	err = x.run(ctx, nil)
 	if err == nil && !x.machine.Result().Plain {
 		err = e.openProtected(x, c, &core, config)

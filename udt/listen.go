@@ -133,6 +133,7 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 		return nil, opError("listen", nil, e.LocalAddr(), syscall.EADDRINUSE)
 	}
 	e.listener = l
+	e.listening.Store(true)
 	if config.Security.on() {
 		e.resets.key, e.resets.port = config.Security.ResetKey, e.sock.LocalAddr().Port()
 		e.resetting.Store(e.resets.key != nil)
@@ -233,6 +234,7 @@ func (l *Listener) Close() error {
 	e.mu.Lock()
 	if e.listener == l {
 		e.listener = nil
+		e.listening.Store(false)
 	}
 	e.mu.Unlock()
 	for _, c := range waiting {

@@ -86,6 +86,31 @@ func TestProtectedDialCanBeCancelledAtAnyTime(t *testing.T) {
 	}
 }
 
+// A dial with a socket of its own reads that itself. It still repeats its request when
+// nothing answers, and ends with its context.
+func TestProtectedDialThatReadsItsSocket(t *testing.T) {
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	result := make(chan error, 1)
+	go func() {
+		_, err := udt.DialContext(ctx, "udt", silent.LocalAddr().String(), psk(udt.ModeStream))
+		result <- err
+	}()
+	for range 2 {
+		_, _, err := silent.ReadFrom(make([]byte, 2048))
+		require.NoError(t, err)
+	}
+	cancel()
+	require.ErrorIs(t, <-result, context.Canceled)
+	config := psk(udt.ModeStream)
+	config.HandshakeTimeout = 300 * time.Millisecond
+	_, err = udt.Dial("udt", silent.LocalAddr().String(), config)
+	require.ErrorIs(t, err, syscall.ETIMEDOUT)
+}
+
 // A deadline is a timeout, and so is Config.HandshakeTimeout.
 func TestProtectedDialTimeout(t *testing.T) {
 	inLab(t, wan, func(l *lab) {

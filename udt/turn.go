@@ -61,6 +61,23 @@ func (t *readerTurn) take(c *Conn) bool {
 	return true
 }
 
+// takeFirst gives the turn to the dial of c, if nobody has read the socket yet. Where a
+// call cannot read it a goroutine does.
+func (t *readerTurn) takeFirst(c *Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.taken || t.timer != nil || t.ended {
+		return false
+	}
+	t.taken = true
+	if !t.able || t.e.calls.Load() {
+		go t.e.read()
+		return false
+	}
+	t.leader, t.used = c, true
+	return true
+}
+
 // interrupt makes the call of c that has the turn look whether it can go on.
 func (t *readerTurn) interrupt(c *Conn) {
 	t.mu.Lock()

@@ -4,11 +4,12 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/fips140"
-	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/binary"
 	"fmt"
+	"hash"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -75,18 +76,34 @@ func (s Suite) check(secret []byte) error {
 	return nil
 }
 
-// expand is HKDF-Expand-Label of RFC 8446, section 7.1, with an empty context and
-// the suite's hash.
-func (s Suite) expand(secret []byte, label string, n int) ([]byte, error) {
-	info := binary.BigEndian.AppendUint16(nil, uint16(n))
+// A deriver is HKDF-Expand-Label of RFC 8446, section 7.1, with an empty context, the
+// suite's hash and one secret. What is expanded is never longer than the hash: one HMAC
+// is all that it takes, whose key needs to be set up only once for all labels.
+type deriver struct {
+	mac  hash.Hash
+	used bool
+	info [64]byte
+}
+
+func (s Suite) deriver(secret []byte) *deriver {
+	if s == AES256GCM {
+		return &deriver{mac: hmac.New(sha512.New384, secret)}
+	}
+	return &deriver{mac: hmac.New(sha256.New, secret)}
+}
+
+func (d *deriver) expand(label string, n int) []byte {
+	info := binary.BigEndian.AppendUint16(d.info[:0], uint16(n))
 	info = append(info, byte(len("tls13 ")+len(label)))
 	info = append(info, "tls13 "...)
 	info = append(info, label...)
 	info = append(info, 0)
-	if s == AES256GCM {
-		return hkdf.Expand(sha512.New384, secret, string(info), n)
+	if d.used {
+		d.mac.Reset()
 	}
-	return hkdf.Expand(sha256.New, secret, string(info), n)
+	d.used = true
+	d.mac.Write(append(info, 1)) // HKDF's first block
+	return d.mac.Sum(nil)[:n]
 }
 
 const nonceLen = 12 // of all suites
@@ -99,17 +116,10 @@ type epochKeys struct {
 	iv     [nonceLen]byte
 }
 
-// newEpochKeys derives the keys of an epoch. It keeps secret.
-func newEpochKeys(suite Suite, secret []byte) (*epochKeys, error) {
-	key, err := suite.expand(secret, "udt key", suite.keyLen())
-	if err != nil {
-		return nil, err
-	}
-	iv, err := suite.expand(secret, "udt iv", nonceLen)
-	if err != nil {
-		return nil, err
-	}
-	k := &epochKeys{suite: suite, secret: secret, iv: [nonceLen]byte(iv)}
+// newEpochKeys derives the keys of an epoch, whose secret it keeps, with d for that.
+func newEpochKeys(suite Suite, secret []byte, d *deriver) (k *epochKeys, err error) {
+	key := d.expand("udt key", suite.keyLen())
+	k = &epochKeys{suite: suite, secret: secret, iv: [nonceLen]byte(d.expand("udt iv", nonceLen))}
 	if suite == ChaCha20Poly1305 {
 		k.aead, err = chacha20poly1305.New(key)
 	} else {
@@ -127,11 +137,8 @@ func newEpochKeys(suite Suite, secret []byte) (*epochKeys, error) {
 
 // next derives the keys of the epoch that follows.
 func (k *epochKeys) next() (*epochKeys, error) {
-	secret, err := k.suite.expand(k.secret, "udt ku", len(k.secret))
-	if err != nil {
-		return nil, err
-	}
-	return newEpochKeys(k.suite, secret)
+	secret := k.suite.deriver(k.secret).expand("udt ku", len(k.secret))
+	return newEpochKeys(k.suite, secret, k.suite.deriver(secret))
 }
 
 // forget overwrites the secret, from which the keys of later epochs could be

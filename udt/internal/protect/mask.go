@@ -22,11 +22,8 @@ type headerKey struct {
 	mask   [aes.BlockSize]byte // here because a local one would escape to the heap
 }
 
-func (h *headerKey) init(suite Suite, secret []byte) error {
-	key, err := suite.expand(secret, "udt hp", suite.keyLen())
-	if err != nil {
-		return err
-	}
+func (h *headerKey) init(suite Suite, d *deriver) (err error) {
+	key := d.expand("udt hp", suite.keyLen())
 	if suite == ChaCha20Poly1305 {
 		h.chacha = key
 		return nil

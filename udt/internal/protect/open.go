@@ -34,10 +34,11 @@ func NewOpener(suite Suite, secret []byte, cfg Config) (*Opener, error) {
 		return nil, err
 	}
 	o := &Opener{bits: cfg.EpochBits, maxFailures: suite.maxFailures()}
-	if err := o.mask.init(suite, secret); err != nil {
+	d := suite.deriver(secret)
+	if err := o.mask.init(suite, d); err != nil {
 		return nil, err
 	}
-	o.keys, err = newEpochKeys(suite, bytes.Clone(secret))
+	o.keys, err = newEpochKeys(suite, bytes.Clone(secret), d)
 	if err != nil {
 		return nil, err
 	}

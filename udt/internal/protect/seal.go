@@ -58,10 +58,11 @@ func NewSealer(suite Suite, secret []byte, cfg Config) (*Sealer, error) {
 		return nil, err
 	}
 	s := &Sealer{bits: cfg.EpochBits, limit: 1 << cfg.EpochBits}
-	if err := s.mask.init(suite, secret); err != nil {
+	d := suite.deriver(secret)
+	if err := s.mask.init(suite, d); err != nil {
 		return nil, err
 	}
-	s.keys, err = newEpochKeys(suite, bytes.Clone(secret))
+	s.keys, err = newEpochKeys(suite, bytes.Clone(secret), d)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package protect
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -100,6 +103,27 @@ func (o *Opener) goTo(t testing.TB, pn uint64) {
 	o.expected = pn
 }
 
+// What is expanded is what HKDF-Expand makes, however often the same secret was
+// expanded before.
+func TestDeriverIsHKDF(t *testing.T) {
+	eachSuite(t, func(t *testing.T, suite Suite) {
+		newHash := sha256.New
+		if suite == AES256GCM {
+			newHash = sha512.New384
+		}
+		secret := bytesFrom(7, suite.secretLen())
+		d := suite.deriver(secret)
+		for _, label := range []string{"udt hp", "udt key", "udt iv", "udt ku"} {
+			for _, n := range []int{nonceLen, suite.keyLen(), suite.secretLen()} {
+				info := string([]byte{0, byte(n), byte(6 + len(label))}) + "tls13 " + label + "\x00"
+				want, err := hkdf.Expand(newHash, secret, info, n)
+				require.NoError(t, err)
+				require.Equal(t, want, d.expand(label, n), "%s of %d bytes", label, n)
+			}
+		}
+	})
+}
+
 // The secrets of two directions or connections differ; nothing else has to, for
 // all that is derived to differ.
 func TestKeysDependOnSecretAndLabel(t *testing.T) {
@@ -107,8 +131,7 @@ func TestKeysDependOnSecretAndLabel(t *testing.T) {
 		seen := map[string]string{}
 		for _, label := range []string{"udt key", "udt iv", "udt hp", "udt ku", "quic key"} {
 			for _, first := range []byte{0, 1} {
-				out, err := suite.expand(bytesFrom(first, suite.secretLen()), label, 12)
-				require.NoError(t, err)
+				out := suite.deriver(bytesFrom(first, suite.secretLen())).expand(label, 12)
 				require.Empty(t, seen[string(out)])
 				seen[string(out)] = label
 			}

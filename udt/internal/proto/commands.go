@@ -112,6 +112,9 @@ func (c *Conn) AnswerNear() bool {
 		c.rtt.min() != 0 && c.rtt.min() < time.Millisecond
 }
 
+// Answering reports that the peer has told of the end and has no answer yet.
+func (c *Conn) Answering() bool { return c.closing.answer }
+
 // Stuck reports that waiting for acknowledgements has become pointless for now:
 // the peer's window is closed with nothing else under way, or two probes in a
 // row went unanswered.

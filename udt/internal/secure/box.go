@@ -3,7 +3,7 @@ package secure
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/tls"
@@ -27,25 +27,22 @@ type box struct {
 // newBox derives its key with labels of its own: those of the packets are others,
 // and so is the secret.
 func newBox(suite uint16, secret []byte) (*box, error) {
-	newHash, keyLen := func() hash.Hash { return sha256.New() }, 16
+	newHash, keyLen := sha256.New, 16
 	switch suite {
 	case tls.TLS_AES_128_GCM_SHA256:
 	case tls.TLS_CHACHA20_POLY1305_SHA256:
 		keyLen = chacha20poly1305.KeySize
 	case tls.TLS_AES_256_GCM_SHA384:
-		newHash, keyLen = func() hash.Hash { return sha512.New384() }, 32
+		newHash, keyLen = sha512.New384, 32
 	default:
 		return nil, fmt.Errorf("unknown cipher suite %#x", suite)
 	}
-	key, err := expandLabel(newHash, secret, "udt hs key", keyLen)
-	if err != nil {
-		return nil, err
-	}
-	iv, err := expandLabel(newHash, secret, "udt hs iv", 12)
-	if err != nil {
-		return nil, err
-	}
+	mac := hmac.New(newHash, secret)
+	key := expandLabel(mac, "udt hs key", keyLen)
+	mac.Reset()
+	iv := expandLabel(mac, "udt hs iv", 12)
 	b := &box{iv: [12]byte(iv)}
+	var err error
 	if suite == tls.TLS_CHACHA20_POLY1305_SHA256 {
 		b.aead, err = chacha20poly1305.New(key)
 		return b, err
@@ -58,15 +55,17 @@ func newBox(suite uint16, secret []byte) (*box, error) {
 	return b, err
 }
 
-// expandLabel is HKDF-Expand-Label of TLS 1.3 with an empty context.
-func expandLabel(h func() hash.Hash, secret []byte, label string, n int) ([]byte, error) {
+// expandLabel is HKDF-Expand-Label of TLS 1.3 with an empty context, for no more bytes
+// than the hash has; mac is a new HMAC with the secret as its key.
+func expandLabel(mac hash.Hash, label string, n int) []byte {
 	const prefix = "tls13 "
-	info := binary.BigEndian.AppendUint16(nil, uint16(n))
+	info := binary.BigEndian.AppendUint16(make([]byte, 0, 64), uint16(n))
 	info = append(info, byte(len(prefix)+len(label)))
 	info = append(info, prefix...)
 	info = append(info, label...)
 	info = append(info, 0)
-	return hkdf.Expand(h, secret, string(info), n)
+	mac.Write(append(info, 1)) // HKDF's first block
+	return mac.Sum(nil)[:n]
 }
 
 func (b *box) number(n uint32) []byte {

@@ -1,6 +1,7 @@
 package secure
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -24,6 +25,18 @@ func (m *Machine) pollRequest(now time.Time, buf []byte) []byte {
 	body := m.own
 	body.Request = wire.RequestInduction
 	return m.handshake(buf, &body, 0)
+}
+
+// Prepare makes a client do what its first flight needs and the cookie does not
+// decide: TLS's keys take longer to make than a cookie to come over a short path. It
+// may be called while the request for the cookie is under way.
+func (m *Machine) Prepare() {
+	if m.role == client && m.phase == inducing && m.tls.conn == nil {
+		m.newTLS()
+		if m.tls.conn.Start(context.Background()) != nil {
+			m.tls.close() // if it is needed at all it will fail again
+		}
+	}
 }
 
 // AskAgain repeats the request for a cookie soon: the system has reported that the
@@ -57,7 +70,12 @@ func (m *Machine) handleCookie(now time.Time, head wire.Control, body *wire.Hand
 	m.sendToken = a.Token
 	m.recvToken, m.recvNonce = m.sendToken, m.sendNonce
 	m.phase = exchanging
-	m.startTLS(client)
+	if m.tls.conn == nil {
+		m.startTLS(client)
+		return
+	}
+	m.out.drop()
+	m.drain()
 }
 
 // peerIsPlain does what the policy says about a peer without protected mode.

@@ -34,6 +34,7 @@ func (e *exchange) close() {
 		e.conn = nil
 	}
 	e.early, e.clear.ahead, e.sealed.ahead = nil, nil, nil
+	e.clear.held, e.sealed.held = nil, nil
 }
 
 // peerSeals reports whether a peer that has something to say can seal it so that
@@ -47,29 +48,33 @@ func (e *exchange) peerSeals(own role) bool {
 
 // startTLS begins the TLS handshake in the given role.
 func (m *Machine) startTLS(r role) {
-	m.tls.close()
 	m.role = r
-	m.tls = exchange{
-		clear: stream{limit: maxClear}, sealed: stream{limit: 4 * maxAhead},
-		level: tls.QUICEncryptionLevelInitial, fresh: true,
-	}
+	m.newTLS()
+	m.tls.conn.SetTransportParameters(m.ownParams())
 	m.out.drop()
-	t := &m.tls
-	if r == client {
-		t.conn = tls.QUICClient(&tls.QUICConfig{TLSConfig: m.cfg.TLS})
-		t.conn.SetTransportParameters(m.ownParams())
-	} else {
-		config := m.cfg.TLS
-		if m.meet.on {
-			config = m.cfg.ServerTLS
-		}
-		t.conn = tls.QUICServer(&tls.QUICConfig{TLSConfig: config})
-	}
-	if err := t.conn.Start(context.Background()); err != nil {
+	if err := m.tls.conn.Start(context.Background()); err != nil {
 		m.failTLS(err)
 		return
 	}
 	m.drain()
+}
+
+// newTLS makes what a TLS handshake needs.
+func (m *Machine) newTLS() {
+	m.tls.close()
+	config := m.cfg.TLS
+	if m.role == server && m.meet.on {
+		config = m.cfg.ServerTLS
+	}
+	m.tls = exchange{
+		clear: stream{limit: maxClear}, sealed: stream{limit: 4 * maxAhead},
+		level: tls.QUICEncryptionLevelInitial, fresh: true,
+	}
+	if m.role == client {
+		m.tls.conn = tls.QUICClient(&tls.QUICConfig{TLSConfig: config})
+	} else {
+		m.tls.conn = tls.QUICServer(&tls.QUICConfig{TLSConfig: config})
+	}
 }
 
 // takeCrypto takes bytes of the TLS handshake.
@@ -86,7 +91,7 @@ func (m *Machine) takeCrypto(now time.Time, level uint8, v *wire.TLV) {
 	if t.conn == nil || t.level != tlsLevel {
 		return // a copy, or something that nobody could have meant
 	}
-	data := s.add(v.Offset, v.Data)
+	data := s.messages(s.add(v.Offset, v.Data))
 	if len(data) == 0 {
 		return
 	}

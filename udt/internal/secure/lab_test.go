@@ -67,6 +67,7 @@ type lab struct {
 	machines [2]*Machine
 	cfg      [2]Config
 	jar      *Jar
+	prepare  bool // the client
 	plain    bool // the listener does not speak protected mode
 	silent   bool // nobody answers
 	sent     [2]int
@@ -77,7 +78,7 @@ type lab struct {
 }
 
 func newLab(t testing.TB, seed uint64) *lab {
-	l := &lab{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: epoch}
+	l := &lab{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: epoch, prepare: seed%2 == 1}
 	l.cfg[left] = Config{
 		Own: wire.Handshake{
 			Type: wire.SocketStream, Number: 1234567, MSS: 1500, FlowWindow: 25600, SocketID: 0x11111111,
@@ -109,7 +110,12 @@ func (l *lab) random(b []byte) {
 	}
 }
 
-func (l *lab) dial() { l.machines[left] = NewClient(l.now, &l.cfg[left]) }
+func (l *lab) dial() {
+	l.machines[left] = NewClient(l.now, &l.cfg[left])
+	if l.prepare {
+		l.machines[left].Prepare()
+	}
+}
 
 func (l *lab) meet() {
 	for i := range l.machines {

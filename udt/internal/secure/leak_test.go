@@ -17,6 +17,8 @@ func TestNothingRunsOn(t *testing.T) {
 		open bool
 	}{
 		"open":         {use: func(*lab) {}, open: true},
+		"plain peer":   {use: func(l *lab) { l.plain = true }},
+		"no answer":    {use: func(l *lab) { l.silent = true }},
 		"refused":      {use: func(l *lab) { l.cfg[left].TLS = pinned(t, 1, nil, 9) }},
 		"changed":      {use: func(l *lab) { l.cfg[right].Advert.Caps = 9; l.tamper = flipCaps }},
 		"timed out":    {use: func(l *lab) { l.tamper = func(to int, b []byte) []byte { return dropSecure(to == left, b) } }},

@@ -43,24 +43,27 @@ var credentials = map[string]func(*lab){
 }
 
 // Every credential opens a connection in one round trip for the cookie and one
-// more, as plain UDT does.
+// more, as plain UDT does, whether or not the client has worked ahead.
 func TestOpens(t *testing.T) {
 	for name, use := range credentials {
-		t.Run(name, func(t *testing.T) {
-			l := newLab(t, 1)
-			use(l)
-			l.dial()
-			l.run(time.Minute)
-			l.requireOpen()
-			trips := 4
-			if name == "retry" {
-				trips = 6
-			}
-			require.Equal(t, time.Duration(trips)*oneWay, l.doneAt[left].Sub(epoch))
-			require.Equal(t, time.Duration(trips+1)*oneWay, l.doneAt[right].Sub(epoch))
-			require.Equal(t, 2*oneWay, l.took[left].RTT)
-			require.Equal(t, 2*oneWay, l.took[right].RTT)
-		})
+		for _, prepare := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, prepared %t", name, prepare), func(t *testing.T) {
+				l := newLab(t, 1)
+				use(l)
+				l.prepare = prepare
+				l.dial()
+				l.run(time.Minute)
+				l.requireOpen()
+				trips := 4
+				if name == "retry" {
+					trips = 6
+				}
+				require.Equal(t, time.Duration(trips)*oneWay, l.doneAt[left].Sub(epoch))
+				require.Equal(t, time.Duration(trips+1)*oneWay, l.doneAt[right].Sub(epoch))
+				require.Equal(t, 2*oneWay, l.took[left].RTT)
+				require.Equal(t, 2*oneWay, l.took[right].RTT)
+			})
+		}
 	}
 }
 

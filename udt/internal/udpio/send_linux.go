@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -39,8 +40,12 @@ type transmission struct {
 	write    func(fd uintptr) bool // t.unlessFull, made once
 }
 
-func newTransmission(one messageCall, many manyCall) *transmission {
-	t := &transmission{sendmsg: one, sendmmsg: many}
+// transmissions serve all sockets: one that is used for a short time needs none of its
+// own.
+var transmissions = sync.Pool{New: func() any { return newTransmission() }}
+
+func newTransmission() *transmission {
+	t := &transmission{}
 	t.header.Iov = &t.pieces[0]
 	t.control = t.once
 	t.write = t.unlessFull
@@ -116,10 +121,11 @@ func (t *transmission) release() {
 
 // Send implements Socket.
 func (s *systemSocket) Send(p *Peer, runs []Run, wait bool) (int, error) {
-	t := s.transmissions.Get().(*transmission)
+	t := transmissions.Get().(*transmission)
+	t.sendmsg, t.sendmmsg = s.sendmsg, s.sendmmsg
 	n, err := s.send(t, p, runs, wait)
 	t.release()
-	s.transmissions.Put(t)
+	transmissions.Put(t)
 	// The kernel was given addresses, of which only the first of each contiguous
 	// piece was visible to the garbage collector.
 	runtime.KeepAlive(runs)

@@ -33,9 +33,8 @@ type systemSocket struct {
 
 	// sendmsg and sendmmsg are the system calls. Tests replace them before the
 	// first Send.
-	sendmsg       messageCall
-	sendmmsg      manyCall
-	transmissions sync.Pool // of *transmission
+	sendmsg  messageCall
+	sendmmsg manyCall
 
 	recv receiver // reader goroutine only
 
@@ -68,7 +67,6 @@ func newSystemSocket(conn *net.UDPConn, o Options) (Socket, error) {
 		s.remote = addrPort(a)
 	}
 	s.configure(d.fd, o)
-	s.transmissions.New = func() any { return newTransmission(s.sendmsg, s.sendmmsg) }
 	s.recv.init(s)
 	return s, nil
 }
