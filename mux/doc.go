@@ -74,6 +74,7 @@
 //
 // A frame begins with its type (i).
 //
+//	0x00 PADDING          anything up to the end of the packet
 //	0x01 HELLO            length (i), then: "udtmux", version (i) = 1, role (i): 0 client, 1 server,
 //	                      carrier (i): 0 byte stream, 1 messages, settings: pairs of number (i), value (i)
 //	0x02 PING             token (8 bytes)
@@ -150,5 +151,6 @@
 // was sent and two per stream that was opened to it, 1000 changes of priority per
 // second, 100 frames without effect per second and three per stream that either
 // opened, or more than 64 holes in a stream and one per 256 bytes of it, and 4096 in
-// all streams beyond those. A packet without frames is a frame without effect.
+// all streams beyond those. A packet without frames, but for PADDING, is
+// a frame without effect.
 package mux

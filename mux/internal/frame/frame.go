@@ -13,6 +13,7 @@ type Type uint64
 
 // Types of frames. A STREAM frame has three flags in its type.
 const (
+	Padding       Type = 0x00
 	Hello         Type = 0x01
 	Ping          Type = 0x02
 	Pong          Type = 0x03
@@ -91,6 +92,8 @@ func Parse(b []byte) (f Frame, rest []byte, err error) {
 			f.Data = d.bytes(uint64(len(d.b)))
 		}
 		d.bad = d.bad || f.Value+uint64(len(f.Data)) > MaxOffset
+	case t == Padding:
+		d.b = nil
 	case t >= Extension, t == Hello:
 		f.Data = d.bytes(d.varint())
 	case t == Ping, t == Pong:
@@ -129,6 +132,8 @@ func Append(b []byte, f Frame) []byte {
 	}
 	b = AppendVarint(b, uint64(f.Type))
 	switch f.Type {
+	case Padding:
+		return b
 	case Ping, Pong:
 		return binary.BigEndian.AppendUint64(b, f.Value)
 	case ResetStream:

@@ -15,6 +15,7 @@ func TestGolden(t *testing.T) {
 		f    Frame
 		hex  string
 	}{
+		{"padding", Frame{Type: Padding}, "00"},
 		{"ping", Frame{Type: Ping, Value: 0x0102030405060708}, "020102030405060708"},
 		{"pong", Frame{Type: Pong, Value: 1}, "030000000000000001"},
 		{"reset", Frame{Type: ResetStream, Stream: 4, Value: 70, Size: 16384}, "0404404680004000"},

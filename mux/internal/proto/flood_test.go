@@ -40,6 +40,7 @@ func TestFloods(t *testing.T) {
 		}},
 		{"window updates of a stream", 1100, func(_ *testSession, n int) frame.Frame { return maxStreamData(1, uint64(n)<<20) }},
 		{"empty frames", 410, func(*testSession, int) frame.Frame { return data(1, 0, "") }},
+		{"padding", 410, func(*testSession, int) frame.Frame { return frame.Frame{Type: frame.Padding} }},
 		{"extensions", 410, func(*testSession, int) frame.Frame { return frame.Frame{Type: frame.Extension, Data: []byte("x")} }},
 		{"priorities", 4500, func(_ *testSession, n int) frame.Frame {
 			return frame.Frame{Type: frame.Priority, Stream: 1, Value: uint64(n), Urgency: uint8(n % 8)}

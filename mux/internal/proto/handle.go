@@ -32,13 +32,15 @@ func (s *Session) HandlePacket(now time.Time, p []byte) error {
 	case len(p) == 0:
 		return s.idle(at)
 	}
-	for len(p) > 0 {
+	for first := true; len(p) > 0; first = false {
 		f, rest, err := frame.Parse(p)
 		switch {
 		case !s.met && !s.cfg.Messages && (err != nil || f.Type != frame.Hello):
 			return violation(CodeProtocol, "peer does not speak mux")
 		case err != nil:
 			return violation(CodeProtocol, "malformed frame")
+		case f.Type == frame.Padding && !first:
+			return nil
 		}
 		s.stats.FramesReceived++
 		if err := s.handle(at, &f); err != nil {

@@ -45,10 +45,11 @@ func (s *Session) PackLent(now time.Time, b []byte, own *Stream) (n int, data []
 		p = s.packControls(p)
 	}
 	p, data = s.packData(p, own)
-	if len(p) > 0 {
-		s.stats.PacketsSent++
+	if len(p) == 0 {
+		return 0, nil
 	}
-	return len(p), data
+	s.stats.PacketsSent++
+	return len(s.evenOut(p)), data
 }
 
 // PackClose writes the packet that ends the session into b, and returns its size,
@@ -175,6 +176,12 @@ func (s *Session) packData(p []byte, own *Stream) (_, lent []byte) {
 			p = frame.AppendStreamHeader(p, st.id, w.offset, -1, false)
 			s.advance(st, n)
 			return p, lent
+		case n >= space && s.cfg.Messages && s.sched.only(st):
+			n = min(n, evenPart(len(w.pending), space-frame.SizeVarint(uint64(space))))
+			p = frame.AppendStreamHeader(p, st.id, w.offset, n, false)
+			p = append(p, w.pending[:n]...)
+			s.advance(st, n)
+			return p, nil
 		case n >= space:
 			n = space
 			p = frame.AppendStreamHeader(p, st.id, w.offset, -1, false)
@@ -187,6 +194,25 @@ func (s *Session) packData(p []byte, own *Stream) (_, lent []byte) {
 		p = append(p, w.pending[:n]...)
 		s.advance(st, n)
 	}
+}
+
+// evenPart returns how large the first of the fewest parts of n bytes is that have at
+// most most bytes each and nearly the same size: messages of one size leave together.
+func evenPart(n, most int) int {
+	parts := (n + most - 1) / most
+	return (n + parts - 1) / parts
+}
+
+// evenOut pads packet p, which is mostly data, to the size of the one before if little
+// is missing.
+func (s *Session) evenOut(p []byte) []byte {
+	missing := s.packed - len(p)
+	if s.cfg.Messages && 0 < missing && missing <= min(smallTail, room(p)) && len(p) >= cap(p)/2 {
+		p = p[:len(p)+missing]
+		clear(p[len(p)-missing:]) // PADDING
+	}
+	s.packed = len(p)
+	return p
 }
 
 // advance notes that n bytes of st were packed.

@@ -508,3 +508,42 @@ func TestReasonIsCutBetweenCharacters(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("x", MaxReason-1), string(f.Data))
 }
+
+// Messages of one size leave together, so a long write is cut evenly, and what is left
+// of a difference is padded. A short write is not.
+func TestLongWritesAreCutEvenly(t *testing.T) {
+	ts := newTest(t, nil)
+	ts.sendLimit = 1 << 30
+	st := ts.open(Uni)
+	st.send.limit, st.send.offset = 1<<30, 1<<20 // so that all offsets have four bytes
+	buf := make([]byte, 1448)
+	for _, n := range []int{1500, 5000, 16 << 10, 64<<10 + 1, 1 << 20} {
+		require.NoError(t, st.Offer(make([]byte, n)))
+		sizes := make(map[int]int)
+		for st.Left() > 0 {
+			sizes[ts.Pack(ts.time, buf)]++
+		}
+		require.Len(t, sizes, 1, "%d bytes: %v", n, sizes)
+		for _, packets := range sizes {
+			require.Equal(t, (n+1439)/1440, packets, "as few as possible")
+		}
+	}
+	require.NoError(t, st.Offer(make([]byte, 300)))
+	require.Less(t, ts.Pack(ts.time, buf), 310)
+	require.Zero(t, ts.Pack(ts.time, buf))
+}
+
+// PADDING after other frames is not a frame without effect.
+func TestPaddingIsFree(t *testing.T) {
+	ts := newTest(t, nil)
+	for n := range 10_000 {
+		p := append(frame.Append(nil, data(1, n, "x")), 0, 0xff, 0)
+		require.NoError(t, ts.HandlePacket(ts.time, p))
+		ts.send()
+		if st := ts.Accept(); st != nil {
+			require.Zero(t, n)
+		}
+		_, err := ts.streams[1].Read(ts.time, make([]byte, 10))
+		require.NoError(t, err)
+	}
+}

@@ -49,6 +49,11 @@ func (q *scheduler) first() *Stream {
 	return head
 }
 
+// only reports whether st, which is queued, is the only one.
+func (q *scheduler) only(st *Stream) bool {
+	return q.filled&(q.filled-1) == 0 && st.prev == nil && st.next == nil
+}
+
 func (q *scheduler) add(st *Stream) {
 	if st.queued {
 		return

@@ -27,6 +27,7 @@ type Session struct {
 	events   Events
 
 	// Flow control of the session, in bytes over all streams.
+	packed              int // size of the last packet
 	sent, sendLimit     int64
 	received, recvLimit int64
 	done                int64 // read by the application, or discarded
