@@ -25,6 +25,7 @@ type Job struct {
 	// receiver of a bulk transfer fills in. Zero means no series.
 	Interval float64
 
+	Every         float64 // requests: seconds from one to the next on a stream
 	Settle, Watch float64 // idle: seconds before and of the measurement of CPU time. requests: seconds that do not count
 	Verify        bool    // bulk: compare every byte that arrives
 	OnePort       bool    // dial through Contender.OnePort where there is one

@@ -96,6 +96,7 @@ func TestStreamWorks(t *testing.T) {
 		{Work: "idlestreams", Streams: 300, Settle: 0.1, Watch: 0.1},
 		{Work: "requests", Streams: 3, Seconds: 0.5, Settle: 0.1},
 		{Work: "requests-bulk", Streams: 3, Seconds: 0.5, Settle: 0.1},
+		{Work: "requests-slow", Streams: 3, Seconds: 0.5, Settle: 0.1, Every: 0.1},
 	}
 	for _, j := range jobs {
 		w, err := work(j.Work)

@@ -71,7 +71,7 @@ var works = []*Work{
 	setup1, setup64,
 	idle,
 	blind, blindSender,
-	stream1, stream1000, openStream, idleStreams, requests, requestsBulk,
+	stream1, stream1000, openStream, idleStreams, requests, requestsBulk, requestsSlow,
 }
 
 // counts reports whether one more run of w counts system calls.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,9 +17,8 @@ import (
 
 const (
 	requestStreams = 100
-	requestSize    = 1 << 10                // bytes each way
-	requestEvery   = 100 * time.Millisecond // on each stream: one round trip, so that each is always active
-	requestSettle  = 3                      // seconds that do not count: start-up
+	requestSize    = 1 << 10 // bytes each way
+	requestSettle  = 3       // seconds that do not count: start-up
 )
 
 // requestRecvBuffer lets one stream fill the link with every contender: some
@@ -26,13 +26,17 @@ const (
 const requestRecvBuffer = 32 << 20
 
 var (
-	requests     = requestWork("requests", "100 streams, a request and a reply of 1 KiB every 100 ms on each", 0)
-	requestsBulk = requestWork("requests-bulk", "the same beside a stream that fills the rest of the link", 1)
+	// At one per round trip each stream is always active.
+	requests     = requestWork("requests", "100 streams, a request and a reply of 1 KiB every 100 ms on each", 0.1, 0)
+	requestsBulk = requestWork("requests-bulk", "the same beside a stream that fills the rest of the link", 0.1, 1)
+
+	// As many as quic-go's congestion control carries at this loss.
+	requestsSlow = requestWork("requests-slow", "100 streams, a request and a reply of 1 KiB every second on each", 1, 0)
 )
 
 // requestWork is small requests on many streams of one session, over a path of
 // scenario C that loses in both directions.
-func requestWork(name, note string, bulks int) *Work {
+func requestWork(name, note string, every float64, bulks int) *Work {
 	w := &Work{
 		Name: name, Note: note + "; 100 Mbit/s, 100 ms, 1 % loss each way",
 		Group: muxGroup, Contenders: []string{"mux", "mux-stream", "yamux-udt", "quic", "yamux-cubic", "yamux-bbr"},
@@ -46,6 +50,9 @@ func requestWork(name, note string, bulks int) *Work {
 			if j.Size == 0 {
 				j.Size = requestSize
 			}
+			if j.Every == 0 {
+				j.Every = every
+			}
 			if j.Settle == 0 {
 				j.Settle = requestSettle
 			}
@@ -58,6 +65,9 @@ func requestWork(name, note string, bulks int) *Work {
 	}
 	if bulks > 0 {
 		w.Metrics = requestBulkMetrics
+	}
+	if every < 1 {
+		w.Contenders = slices.DeleteFunc(w.Contenders, func(name string) bool { return name == quicGo.Name })
 	}
 	return w
 }
@@ -155,7 +165,7 @@ func requestsDial(ctx context.Context, dial SessionDialFunc, j *Job) (*Result, e
 	}
 	for i := range askers {
 		a := &askers[i]
-		a.first = first.Add(requestEvery * time.Duration(i) / time.Duration(len(askers)))
+		a.first = first.Add(seconds(j.Every) * time.Duration(i) / time.Duration(len(askers)))
 		a.count = first.Add(seconds(j.Settle))
 		a.last = last
 		all.Go(a.run)
@@ -205,12 +215,13 @@ func (a *asker) run() {
 	patience := a.last.Add(20 * time.Second)
 	_ = a.conn.SetReadDeadline(patience)
 	written := make(chan error, 1)
-	total := int(a.last.Sub(a.first) / requestEvery)
+	every := seconds(a.job.Every)
+	total := int(a.last.Sub(a.first) / every)
 	go func() {
 		b := make([]byte, a.job.Size)
 		var err error
 		for i := range total {
-			due := a.first.Add(requestEvery * time.Duration(i))
+			due := a.first.Add(every * time.Duration(i))
 			time.Sleep(time.Until(due))
 			binary.BigEndian.PutUint64(b, uint64(due.UnixNano()))
 			binary.BigEndian.PutUint64(b[8:], a.number)
@@ -225,7 +236,7 @@ func (a *asker) run() {
 		if a.err = readFull(a.conn, b); a.err != nil {
 			break
 		}
-		due := a.first.Add(requestEvery * time.Duration(i))
+		due := a.first.Add(every * time.Duration(i))
 		if got := binary.BigEndian.Uint64(b); got != uint64(due.UnixNano()) || binary.BigEndian.Uint64(b[8:]) != a.number {
 			a.err = fmt.Errorf("a reply to another request than number %d", i)
 			break
