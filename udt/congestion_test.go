@@ -290,6 +290,18 @@ func TestControllersPacketNumbersDoNotWrap(t *testing.T) {
 	})
 }
 
+// once makes a controller that keeps a window and calls f at first.
+func once(f func(s *udt.CongestionState)) func(*udt.CongestionState) {
+	done := false
+	return func(s *udt.CongestionState) {
+		s.Window = 100
+		if !done {
+			done = true
+			f(s)
+		}
+	}
+}
+
 // Controllers of both sides exchange packets of their own.
 func TestControllersExchangeControlPackets(t *testing.T) {
 	for _, disable := range []bool{false, true} {
@@ -298,20 +310,14 @@ func TestControllersExchangeControlPackets(t *testing.T) {
 			var c [2]*udt.Config
 			large := bytes.Repeat([]byte("x"), 1024)
 			for i := range r {
-				done := false
-				r[i].set = func(s *udt.CongestionState) {
-					s.Window = 100
-					if done {
-						return
-					}
-					done = true
+				r[i].set = once(func(s *udt.CongestionState) {
 					body := []byte{byte(i), 1, 2, 3}
 					s.SendControl(uint16(0xFFF0+i), 0xFFFFFFFF-uint32(i), body)
 					clear(body) // it is copied
 					s.SendControl(5, 6, large)
 					s.SendControl(5, 7, append(large, 'x')) // too long: dropped
 					s.SendControl(0, 0, nil)
-				}
+				})
 				c[i] = controlled(&r[i])
 				c[i].DisableExtensions = disable
 			}
@@ -335,18 +341,12 @@ func TestControllersDoNotSendOurOwnControlPackets(t *testing.T) {
 		var r [2]recorder
 		var c [2]*udt.Config
 		for i := range r {
-			done := false
-			r[i].set = func(s *udt.CongestionState) {
-				s.Window = 100
-				if done {
-					return
-				}
-				done = true
+			r[i].set = once(func(s *udt.CongestionState) {
 				for range 60 { // more than a peer answers in a second
 					s.SendControl(wire.ExtPathChallenge, 1, []byte("12345678"))
 				}
 				s.SendControl(0xFEFF, 1, []byte("12345678"))
-			}
+			})
 			c[i] = controlled(&r[i])
 			c[i].Security = psk(udt.ModeStream).Security
 		}
