@@ -2,7 +2,6 @@ package udt
 
 import (
 	"container/heap"
-	"slices"
 	"sync"
 	"time"
 )
@@ -146,6 +145,6 @@ func (h *tickHeap) Push(x any)        { *h = append(*h, x.(int64)) }
 func (h *tickHeap) Pop() any {
 	last := len(*h) - 1
 	tick := (*h)[last]
-	*h = slices.Delete(*h, last, last+1)
+	*h = (*h)[:last]
 	return tick
 }

@@ -196,10 +196,10 @@ func (s *Session) packData(p []byte, own *Stream) (_, lent []byte) {
 	}
 }
 
-// evenPart returns how large the first of the fewest parts of n bytes is that have at
-// most most bytes each and nearly the same size: messages of one size leave together.
-func evenPart(n, most int) int {
-	parts := (n + most - 1) / most
+// evenPart returns the size of the first part where n bytes are cut into as few as
+// possible of at most limit bytes, nearly equal ones: messages of one size leave together.
+func evenPart(n, limit int) int {
+	parts := (n + limit - 1) / limit
 	return (n + parts - 1) / parts
 }
 
