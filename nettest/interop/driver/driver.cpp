@@ -582,6 +582,7 @@ int main(int argc, char** argv) {
       {"share", "0"},         // one local port for all connections of manyconnect
       {"flush", "0"},         // wait for the acknowledgements before the counters are read
       {"delay", "0"},         // ms between connecting and doing anything
+      {"hold", "0"},          // wait for a word on standard input before closing
       {"linger", "30"},       // s that close waits for acknowledgements
       {"backlog", "256"},     // connections not yet accepted
       {"timeout", "60"},      // s until the program ends whatever it does, with status 3
@@ -624,6 +625,7 @@ int main(int argc, char** argv) {
       meter.sample(u);
     }
     meter.print();
+    if (number("hold") != 0 && scanf("%*s") == EOF) finish(2);
     UDT::close(u);
     event("CLOSED");
   }
