@@ -48,6 +48,7 @@ type rateKey struct {
 const (
 	rateRequest byte = iota
 	rateHandshake
+	rateReset
 )
 
 // wideFactor is how much more than a prefix the wider one around it may have.
@@ -87,12 +88,18 @@ func prefixOf(a netip.Addr, bits int) [16]byte {
 	return p.Addr().As16()
 }
 
-// An admission keeps the rates of one endpoint's handshakes. It is guarded by
-// Endpoint.mu.
+// An admission keeps the rates of what one endpoint answers strangers. It is guarded
+// by Endpoint.mu.
 type admission struct {
-	requests, handshakes bucket
-	prefixes             prefixRates
+	requests, handshakes, resets bucket
+	prefixes                     prefixRates
 }
+
+// Stateless resets per second, and at once.
+const (
+	resetsPerSecond, resetsAtOnce = 100, 10
+	prefixResetsPerSecond         = 1
+)
 
 // icmpPerSecond is how many reports of unreachable ports are looked at.
 const icmpPerSecond = 10
@@ -118,6 +125,21 @@ func (e *Endpoint) admitLocked(now time.Time, l *Listener, kind byte, from netip
 		return false
 	}
 	return all.take(ms, float32(total), float32(total))
+}
+
+// admitResetLocked reports whether an address may have a stateless reset. One prefix
+// may take them all but for the last few, which are for the others. Endpoint.mu must
+// be held.
+func (e *Endpoint) admitResetLocked(now time.Time, from netip.Addr) bool {
+	a, ms := &e.admission, e.milliseconds(now)
+	if !a.resets.take(ms, resetsPerSecond, resetsAtOnce) {
+		return false
+	}
+	if a.resets.tokens < resetsAtOnce/2 && !a.prefixes.take(ms, rateReset, from, prefixResetsPerSecond) {
+		a.resets.tokens++
+		return false
+	}
+	return true
 }
 
 // loaded reports whether half of the half-open connections, or of the backlog, is

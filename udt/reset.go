@@ -20,9 +20,7 @@ import (
 const (
 	resetTokenLen  = 16
 	minResetLen    = wire.HeaderLen + resetTokenLen // every protected packet is longer
-	resetsPerSlot  = 10                             // of resetSlot each
-	resetSlot      = 100 * time.Millisecond
-	noSocketID     = 1 << 31 // in the header of a reset: no connection has such an ID
+	noSocketID     = 1 << 31                        // in the header of a reset: no connection has such an ID
 	minResetKeyLen = 16
 )
 
@@ -40,31 +38,25 @@ func tokenOf(key []byte, port uint16, id uint32) (t resetToken) {
 
 // A resetter answers packets for connections that do not exist.
 type resetter struct {
-	key   []byte
-	port  uint16
-	slot  time.Time
-	count int
+	key  []byte
+	port uint16
 }
 
-// resetFor returns the answer to b, nil if there is none. It is smaller than b, so
+// answers reports whether b may be answered with a reset: it is longer than one, so
 // that two endpoints which do not know each other's connections fall silent.
-func (r *resetter) resetFor(now time.Time, b []byte) []byte {
+func (r *resetter) answers(b []byte) bool {
 	id := wire.Dest(b)
-	if r.key == nil || len(b) <= minResetLen || id == 0 || id&noSocketID != 0 {
-		return nil
-	}
-	if now.Sub(r.slot) >= resetSlot {
-		r.slot, r.count = now, 0
-	}
-	if r.count++; r.count > resetsPerSlot {
-		return nil
-	}
+	return r.key != nil && len(b) > minResetLen && id != 0 && id&noSocketID == 0
+}
+
+// resetFor returns the answer to b.
+func (r *resetter) resetFor(b []byte) []byte {
 	var extra [1]byte
 	rand.Read(extra[:])
 	p := make([]byte, minResetLen+int(extra[0])%min(len(b)-minResetLen, 16))
 	rand.Read(p)
 	binary.BigEndian.PutUint32(p[12:], noSocketID|binary.BigEndian.Uint32(p[12:]))
-	t := tokenOf(r.key, r.port, id)
+	t := tokenOf(r.key, r.port, wire.Dest(b))
 	copy(p[len(p)-resetTokenLen:], t[:])
 	return p
 }
@@ -82,8 +74,8 @@ func (e *Endpoint) handleUnknown(now time.Time, b []byte, r *udpio.Received) {
 	var answer []byte
 	if e.resetting.Load() && !wire.IsHandshake(b) && len(b) > minResetLen && !e.demux.known(wire.Dest(b)) {
 		e.mu.Lock()
-		if !e.closing {
-			answer = e.resets.resetFor(now, b)
+		if !e.closing && e.resets.answers(b) && e.admitResetLocked(now, r.From.Addr()) {
+			answer = e.resets.resetFor(b)
 		}
 		e.mu.Unlock()
 	}

@@ -3,6 +3,7 @@ package udt_test
 import (
 	"bytes"
 	"context"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -83,5 +84,37 @@ func TestResetsDoNotEcho(t *testing.T) {
 		require.LessOrEqual(l, sent, uint64(1+2*10))
 		require.Equal(l, sent, listener.Endpoint().Stats().StatelessResetsSent)
 		require.Zero(l, listener.Endpoint().Stats().Connections)
+	})
+}
+
+// A34: who sends as many stray packets as he likes leaves resets for the peers at other
+// addresses. Without the limit per prefix one in a hundred of them would get one.
+func TestResetsAreLeftForOthers(t *testing.T) {
+	inLab(t, wan, func(l *lab) {
+		config := psk(udt.ModeStream)
+		config.Security.ResetKey = bytes.Repeat([]byte{1}, 32)
+		l.listen(addrB, config)
+		flooder, others := l.raw(addrC, addrB), netip.MustParseAddr("10.0.7.1")
+		stray := make([]byte, 100)
+		stray[15] = 77
+		answered := 0
+		for i := range 1000 {
+			for range 10 {
+				flooder.send(stray)
+			}
+			if i%100 == 50 {
+				other := l.raw(netip.AddrPortFrom(others, 1), addrB)
+				others = others.Next()
+				other.send(stray)
+				if other.receive() != nil {
+					answered++
+				}
+			}
+			time.Sleep(time.Millisecond)
+		}
+		require.Equal(l, 10, answered)
+		toFlooder := l.net.LinkStats(addrB.Addr(), addrC.Addr()).Sent
+		require.GreaterOrEqual(l, toFlooder, uint64(50), "one address alone may have most of them")
+		require.LessOrEqual(l, toFlooder, uint64(200))
 	})
 }
