@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
@@ -17,9 +18,24 @@ import (
 // more than once. It is the type that golang.org/x/net/nettest.TestConn takes.
 type MakePipe = func() (c1, c2 net.Conn, stop func(), err error)
 
+// patient returns config with more time for handshakes, unless it says how much they
+// have: tests make many connections at once, and the race detector makes them slow.
+func patient(config *udt.Config) *udt.Config {
+	if config == nil {
+		return &udt.Config{HandshakeTimeout: patience}
+	}
+	if config.HandshakeTimeout != 0 {
+		return config
+	}
+	config = config.Clone()
+	config.HandshakeTimeout = patience
+	return config
+}
+
 // StreamPipe makes UDT connections over loopback, with a socket for each end. c1
 // is the end that dialed. A nil config means the zero Config.
 func StreamPipe(config *udt.Config) MakePipe {
+	config = patient(config)
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		l, err := udt.Listen("udt", "127.0.0.1:0", config)
 		if err != nil {
@@ -42,6 +58,7 @@ func SwapPipe(m MakePipe) MakePipe {
 // RendezvousPipe makes UDT connections over loopback between two ends that both
 // dial. A nil config means the zero Config.
 func RendezvousPipe(config *udt.Config) MakePipe {
+	config = patient(config)
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		a, err := loopbackEndpoint()
 		if err != nil {
@@ -81,6 +98,7 @@ func rendezvousPipe(a, b *udt.Endpoint, config *udt.Config, end func()) (c1, c2 
 // RelayPipe makes UDT connections through a Relay whose links are up, from c1 to
 // c2, and down. A nil config means the zero Config.
 func RelayPipe(config *udt.Config, up, down simnet.Link, seed uint64) MakePipe {
+	config = patient(config)
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		l, err := udt.Listen("udt", "127.0.0.1:0", config)
 		if err != nil {
@@ -171,7 +189,8 @@ func acceptedPipe(l *udt.Listener, dial func(context.Context) (*udt.Conn, error)
 	})
 }
 
-// joinPipe makes both ends at the same time.
+// joinPipe makes both ends at the same time. A dial may succeed although the listener
+// has given that peer up: then end makes Accept return.
 func joinPipe(first, second func() (*udt.Conn, error), end func()) (c1, c2 net.Conn, stop func(), err error) {
 	type result struct {
 		c   *udt.Conn
@@ -183,7 +202,9 @@ func joinPipe(first, second func() (*udt.Conn, error), end func()) (c1, c2 net.C
 		other <- result{c, err}
 	}()
 	a, err := first()
+	late := time.AfterFunc(patience, end)
 	b := <-other
+	late.Stop()
 	if err = errors.Join(err, b.err); err != nil {
 		for _, c := range []*udt.Conn{a, b.c} {
 			if c != nil {
