@@ -58,12 +58,62 @@ func (k *keyLog) secrets(t *testing.T) (all [][2][]byte) {
 	return all
 }
 
+// An audit takes the packets of one direction in the order in which they were sent.
+type audit struct {
+	*testing.T
+	o        *protect.Opener
+	bits     uint
+	seen     []uint64 // a bit per number
+	perEpoch map[uint64]int
+	total    int
+}
+
+// newAudit finds the secret among all that opens the packets, the first of which is
+// given.
+func newAudit(t *testing.T, suite protect.Suite, all [][2][]byte, bits uint, first []byte) *audit {
+	for _, secrets := range all {
+		for _, secret := range secrets {
+			o, err := protect.NewOpener(suite, secret, protect.Config{EpochBits: bits, Window: 1 << 18})
+			require.NoError(t, err)
+			if _, _, err := o.Open(bytes.Clone(first)); err != nil {
+				continue
+			}
+			o, err = protect.NewOpener(suite, secret, protect.Config{EpochBits: bits, Window: 1 << 18})
+			require.NoError(t, err)
+			return &audit{T: t, o: o, bits: bits, perEpoch: map[uint64]int{}}
+		}
+	}
+	t.Fatal("no secret opens the packets")
+	return nil
+}
+
+func (a *audit) take(p []byte) {
+	_, pn, err := a.o.Open(bytes.Clone(p))
+	require.NoError(a, err, "after %d", a.total)
+	for int(pn/64) >= len(a.seen) {
+		a.seen = append(a.seen, make([]uint64, 1+len(a.seen))...)
+	}
+	require.Zero(a, a.seen[pn/64]>>(pn%64)&1, "number %d twice", pn)
+	a.seen[pn/64] |= 1 << (pn % 64)
+	a.perEpoch[pn>>a.bits]++
+	require.LessOrEqual(a, a.perEpoch[pn>>a.bits], 1<<a.bits)
+	a.total++
+}
+
 // A47: of all packets that several connections seal, with writers, readers and changes
 // of key at the same time, over a path that loses some, no two of a direction have the
 // same number, and no key has more packets than it may: whoever knows the secrets can
 // open each once.
 func TestA47NoNonceTwice(t *testing.T) {
-	const epochBits = 10
+	const (
+		epochBits = 10
+		conns     = 4
+		size      = 50_000
+	)
+	rounds, writes := 1, 20
+	if *attacksLong {
+		rounds, writes = 20, 1600
+	}
 	total, epochs := 0, 0
 	link := simnet.Link{Delay: 2 * time.Millisecond, Rate: 200e6, Queue: 400, Loss: 0.01}
 	inLab(t, link, func(l *lab) {
@@ -75,88 +125,56 @@ func TestA47NoNonceTwice(t *testing.T) {
 		listener := l.listen(addrB, with(*server))
 		e := l.endpoint(addrA)
 		w := l.tap()
-		const conns = 4
-		n := packets(100_000_000)
+		var both []*udt.Conn
 		suites := map[protect.Suite]bool{}
-		var wg sync.WaitGroup
 		for range conns {
 			a, b := l.dial(e, with(*client), listener)
 			state, _ := a.ConnectionState()
 			suites[protect.Suite(state.CipherSuite)] = true
-			for _, c := range []*udt.Conn{a, b} {
+			both = append(both, a, b)
+		}
+		require.Len(l, suites, 1)
+		var suite protect.Suite
+		for suite = range suites {
+		}
+		secrets := log.secrets(t)
+		require.Len(l, secrets, conns)
+		directions := map[string]*audit{}
+		for range rounds {
+			var wg sync.WaitGroup
+			for _, c := range both {
 				wg.Go(func() {
-					for range n / 50_000 {
+					for range writes {
 						for _, err := range []error{c.UpdateKeys(), c.SetDeadline(time.Now().Add(time.Minute))} {
 							if err != nil {
 								t.Error(err)
 							}
 						}
-						if _, err := c.Write(make([]byte, 50_000)); err != nil {
+						if _, err := c.Write(make([]byte, size)); err != nil {
 							t.Error(err)
 						}
 					}
 				})
 				wg.Go(func() {
-					if _, err := io.CopyN(io.Discard, onlyReader{c}, int64(n/50_000*50_000)); err != nil {
+					if _, err := io.CopyN(io.Discard, onlyReader{c}, int64(writes*size)); err != nil {
 						t.Error(err)
 					}
 				})
 			}
-		}
-		wg.Wait()
-		require.Len(l, suites, 1)
-		var suite protect.Suite
-		for suite = range suites {
-		}
-		// Each direction of each connection, in the order in which it was sent.
-		directions := map[string][][]byte{}
-		for _, p := range sealedOnly(w.take()) {
-			k := fmt.Sprint(p.from, wire.Dest(p.b))
-			directions[k] = append(directions[k], p.b)
+			wg.Wait()
+			for _, p := range sealedOnly(w.take()) {
+				k := fmt.Sprint(p.from, wire.Dest(p.b))
+				if directions[k] == nil {
+					directions[k] = newAudit(t, suite, secrets, epochBits, p.b)
+				}
+				directions[k].take(p.b)
+			}
 		}
 		require.Len(l, directions, 2*conns)
-		secrets := log.secrets(t)
-		require.Len(l, secrets, conns)
-		for k, sent := range directions {
-			opened := false
-			for _, s := range secrets {
-				for _, secret := range s {
-					numbers := openAll(t, suite, secret, sent, epochBits)
-					if numbers == nil {
-						continue
-					}
-					opened = true
-					seen, perEpoch := map[uint64]bool{}, map[uint64]int{}
-					for _, pn := range numbers {
-						require.False(l, seen[pn], "number %d twice", pn)
-						seen[pn] = true
-						perEpoch[pn>>epochBits]++
-					}
-					for _, n := range perEpoch {
-						require.LessOrEqual(l, n, 1<<epochBits)
-					}
-					total += len(numbers)
-					epochs += len(perEpoch)
-				}
-			}
-			require.True(l, opened, k)
+		for _, a := range directions {
+			total += a.total
+			epochs += len(a.perEpoch)
 		}
 	})
 	row(t, "A47", fmt.Sprintf("%d packets sealed by 8 directions at once, %d keys", total, epochs), "0 numbers twice under a key, none with more than 2^%d", epochBits)
-}
-
-// openAll opens the packets of one direction and returns their numbers, nil if they
-// were sealed with another secret.
-func openAll(t *testing.T, suite protect.Suite, secret []byte, sent [][]byte, bits uint) (numbers []uint64) {
-	o, err := protect.NewOpener(suite, secret, protect.Config{EpochBits: bits, Window: 1 << 18})
-	require.NoError(t, err)
-	for _, p := range sent {
-		_, pn, err := o.Open(append([]byte(nil), p...))
-		if err != nil && numbers == nil {
-			return nil
-		}
-		require.NoError(t, err, "after %d", len(numbers))
-		numbers = append(numbers, pn)
-	}
-	return numbers
 }
