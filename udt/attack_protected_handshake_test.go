@@ -461,6 +461,26 @@ func TestA13HalfHandshakes(t *testing.T) {
 	})
 }
 
+// A13: handshakes that do not go on end after five seconds, or after the listener's
+// Config.HandshakeTimeout.
+func TestA13HalfHandshakesEnd(t *testing.T) {
+	for _, test := range []struct{ timeout, ends time.Duration }{
+		{0, 5 * time.Second}, {2 * time.Second, 2 * time.Second}, {20 * time.Second, 20 * time.Second}, {-1, 5 * time.Second},
+	} {
+		inLab(t, fastLink, func(l *lab) {
+			config := psk(udt.ModeStream)
+			config.HandshakeTimeout = test.timeout
+			e := l.listen(addrB, config).Endpoint()
+			start := time.Now()
+			l.strangers(0, 10, 10, 20*time.Millisecond, nil)
+			time.Sleep(time.Until(start.Add(test.ends)))
+			require.Equal(l, 10, e.Stats().HandshakesPending)
+			time.Sleep(time.Second)
+			require.Zero(l, e.Stats().HandshakesPending)
+		})
+	}
+}
+
 // A13: without the claim about honest clients: the places are bounded, and free again.
 func TestA13HalfHandshakesAreBounded(t *testing.T) {
 	inLab(t, fastLink, func(l *lab) {

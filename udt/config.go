@@ -83,6 +83,7 @@ type Config struct {
 
 	// HandshakeTimeout bounds the handshake of a dial: 3 s by default, 10 s in
 	// protected mode, 30 s in rendezvous. Negative means no limit but that of the dial's context.
+	// A positive one also bounds the TLS handshakes of a listener, which otherwise have 5 s.
 	HandshakeTimeout time.Duration
 
 	// PeerTimeout ends a connection on which data or probes stay unanswered for

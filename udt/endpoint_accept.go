@@ -270,6 +270,7 @@ func (e *Endpoint) exchangeWith(l *Listener, key acceptKey, first []byte, r udpi
 	}
 	sc := e.secureConfig(&core, l.config.Security, local, r.From)
 	sc.TLS = l.tls
+	sc.Timeout = max(l.config.HandshakeTimeout, 0)
 	sc.Advert = l.config.Security.advert()
 	first = append([]byte(nil), first...)
 	go x.serve(l, c, &core, &sc, first)
