@@ -4,6 +4,7 @@ package examples_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -164,11 +165,18 @@ func someFile(t *testing.T) (name string, content []byte) {
 	return name, content
 }
 
-// freeAddr returns an address that nobody listens on.
+// freeAddr returns an address that nobody listens on. The kernel gives such a port to
+// nobody who does not ask for it.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer pc.Close()
-	return pc.LocalAddr().String()
+	for range 100 {
+		pc, err := net.ListenPacket("udp4", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if err != nil {
+			continue
+		}
+		require.NoError(t, pc.Close())
+		return pc.LocalAddr().String()
+	}
+	t.Fatal("no port is free")
+	return ""
 }

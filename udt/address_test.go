@@ -1,6 +1,7 @@
 package udt_test
 
 import (
+	"math/rand/v2"
 	"net"
 	"syscall"
 	"testing"
@@ -31,7 +32,7 @@ func TestAcceptedConnectionsHaveTheConcreteLocalAddress(t *testing.T) {
 			_, port, err := net.SplitHostPort(l.Addr().String())
 			require.NoError(t, err)
 			address := net.JoinHostPort(test.host, port)
-			client, err := udt.Dial(test.network, address, nil)
+			client, err := udt.Dial(test.network, address, patient(nil))
 			require.NoError(t, err)
 			defer client.Close()
 			server, err := l.AcceptUDT()
@@ -71,7 +72,7 @@ func TestSharedEndpointDialsBothFamilies(t *testing.T) {
 		l, err := udt.Listen("udt", net.JoinHostPort(host, "0"), nil)
 		require.NoError(t, err)
 		defer l.Close()
-		d := udt.Dialer{Endpoint: e}
+		d := udt.Dialer{Endpoint: e, Config: patient(nil)}
 		client, err := d.Dial("udt", l.Addr().String())
 		require.NoError(t, err)
 		defer client.Close()
@@ -83,14 +84,25 @@ func TestSharedEndpointDialsBothFamilies(t *testing.T) {
 	}
 }
 
+// closedPort returns an address where nobody listens. The kernel gives such a port to
+// nobody who does not ask for it.
+func closedPort(t *testing.T) string {
+	for range 100 {
+		pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 20_000 + rand.IntN(12_000)})
+		if err != nil {
+			continue
+		}
+		require.NoError(t, pc.Close())
+		return pc.LocalAddr().String()
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
 // A dial that nobody wants fails at once, from a socket of its own and from a
 // shared one.
 func TestRefusedDialFailsFast(t *testing.T) {
-	pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	require.NoError(t, err)
-	nobody := pc.LocalAddr().String()
-	require.NoError(t, pc.Close())
-
+	nobody := closedPort(t)
 	shared, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	e, err := udt.NewEndpoint(shared)

@@ -342,7 +342,7 @@ func TestDialTriesAllAddressesOfAName(t *testing.T) {
 		defer l.Close()
 		_, port, err := net.SplitHostPort(l.Addr().String())
 		require.NoError(t, err)
-		c, err := udt.Dial("udt", net.JoinHostPort("localhost", port), nil)
+		c, err := udt.Dial("udt", net.JoinHostPort("localhost", port), patient(nil))
 		require.NoError(t, err, host)
 		require.Equal(t, l.Addr().String(), c.RemoteAddr().String())
 		require.NoError(t, c.Close())

@@ -31,7 +31,7 @@ func TestEndpointCloseWhileAReadCopies(t *testing.T) {
 			}
 			c.Close()
 		}()
-		c, err := udt.Dial("udt", l.Addr().String(), nil)
+		c, err := udt.Dial("udt", l.Addr().String(), patient(nil))
 		require.NoError(t, err)
 		buf := make([]byte, 256<<10)
 		_, err = io.ReadFull(c, buf)

@@ -31,7 +31,7 @@ func TestPacingBetweenTimerTicks(t *testing.T) {
 			n, _ := io.Copy(io.Discard, onlyReader{c})
 			received <- n
 		}()
-		c, err := udt.Dial("udt", l.Addr().String(), config)
+		c, err := udt.Dial("udt", l.Addr().String(), patient(config))
 		require.NoError(t, err)
 		const size = 4 << 20
 		_, err = c.Write(make([]byte, size))

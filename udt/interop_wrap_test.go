@@ -61,7 +61,7 @@ func dialNearWrap(t *testing.T, mode udt.Mode, loss float64, command string) (*u
 		return initControl{udt.NewNative(), first}
 	}}
 	udt.SetInitialNumber(config, nearWrap)
-	conn, err := udt.Dial("udt", address, config)
+	conn, err := udt.Dial("udt", address, patient(config))
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Abort() })
 	require.EqualValues(t, nearWrap, <-first)

@@ -40,7 +40,7 @@ func echoPair(t *testing.T) *Conn {
 		}
 	}()
 	t.Cleanup(func() { l.Close(); <-echoed })
-	c, err := Dial("udt", l.Addr().String(), nil)
+	c, err := Dial("udt", l.Addr().String(), &Config{HandshakeTimeout: time.Minute})
 	require.NoError(t, err)
 	for range 4 * lendAfter {
 		asking(t, c)

@@ -85,7 +85,7 @@ type result struct {
 func download(ctx context.Context, o *options, transport *http.Transport) (*result, error) {
 	bar := newProgress(os.Stdout, o.bytes(), o.limit)
 	// The limit is tested between reads; this one is for a path where nothing comes.
-	ctx, cancel := context.WithTimeout(ctx, o.limit+time.Second)
+	ctx, cancel := context.WithTimeout(ctx, o.limit+10*time.Second)
 	defer cancel()
 	scheme := "http"
 	if o.tls {

@@ -79,7 +79,7 @@ func (o *options) measure(ctx context.Context, w *way, p page) (r *result, err e
 		defer relay.Close() // after stop: the connection ends through it
 	}
 	defer func() {
-		limit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		limit, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		err = errors.Join(err, stop(limit))
 	}()
