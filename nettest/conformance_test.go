@@ -30,12 +30,12 @@ func TestConn(t *testing.T) {
 		{"accepted first", nettest.SwapPipe(nettest.StreamPipe(nil))},
 		{"rendezvous", nettest.RendezvousPipe(nil)},
 		{"relay with loss and reordering", nettest.RelayPipe(nil, lossy, lossy, 1)},
-		{"simnet", nettest.SimnetPipe(nil, simnet.Config{})},
+		{"simnet", nettest.SimnetPipe(nettest.Patient(nil), simnet.Config{})},
 		{"protected, dialed first", nettest.StreamPipe(protected)},
 		{"protected, accepted first", nettest.SwapPipe(nettest.StreamPipe(protected))},
 		{"protected rendezvous", nettest.RendezvousPipe(protected)},
 		{"relay with loss and reordering, protected", nettest.RelayPipe(protected, lossy, lossy, 1)},
-		{"protected simnet", nettest.SimnetPipe(protected, simnet.Config{})},
+		{"protected simnet", nettest.SimnetPipe(nettest.Patient(protected), simnet.Config{})},
 	} {
 		t.Run(p.name, func(t *testing.T) { xnettest.TestConn(t, p.make) })
 	}

@@ -12,11 +12,12 @@ import (
 	"github.com/udtgo/udtgo/udt"
 )
 
-// listenUDT is UDT with the zero Config.
+// listenUDT is UDT with the zero Config, but patient.
 var listenUDT = listen(nil)
 
 // listen makes listeners that are dialed with the same configuration.
 func listen(config *udt.Config) nettest.MakeListener {
+	config = nettest.Patient(config)
 	return func() (l net.Listener, dial func(context.Context) (net.Conn, error), stop func(), err error) {
 		ul, err := udt.Listen("udt", "127.0.0.1:0", config)
 		if err != nil {
@@ -69,14 +70,16 @@ func testDropIn(t *testing.T, config *udt.Config) {
 			if err := last.Endpoint().Shutdown(context.Background()); err != nil {
 				return nil, err
 			}
-			return udt.Listen("udt", addr.String(), config)
+			return udt.Listen("udt", addr.String(), nettest.Patient(config))
 		},
 		DialSilent: silentUDT(t, config),
 	})
 }
 
-// silentUDT returns a dial to a socket that nobody reads.
+// silentUDT returns a dial to a socket that nobody reads, which only its context ends.
 func silentUDT(t *testing.T, config *udt.Config) func(context.Context) (net.Conn, error) {
+	config = nettest.Patient(config)
+	config.HandshakeTimeout = -1
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { pc.Close() })

@@ -24,8 +24,8 @@ func liveGoroutines() goroutineSet {
 // and fails the test if that does not happen. Other tests must not run at the same time.
 func requireNoLeak(t testing.TB, before goroutineSet) {
 	t.Helper()
-	if left := awaitNoLeak(before, patience); len(left) > 0 {
-		t.Fatalf("%d goroutines are left after %v:\n%s", len(left), patience, strings.Join(left, "\n\n"))
+	if left := awaitNoLeak(before, leakPatience); len(left) > 0 {
+		t.Fatalf("%d goroutines are left after %v:\n%s", len(left), leakPatience, strings.Join(left, "\n\n"))
 	}
 }
 
@@ -62,18 +62,20 @@ func goroutineNumber(stack string) string {
 }
 
 // leakPatience is longer than the sockets of dialed connections stay open to
-// answer their peers.
-const leakPatience = 10 * time.Second
+// answer their peers, and than a peer that is gone is waited for.
+const leakPatience = 2 * peerPatience
 
 // MainWithLeakCheck runs the tests of a package and returns the exit code for
-// os.Exit: that of m.Run, or 1 if goroutines are left ten seconds later, whose
+// os.Exit: that of m.Run, or 1 if goroutines are left two minutes later, whose
 // stacks it prints. A package's TestMain calls it.
-func MainWithLeakCheck(m *testing.M) int {
+func MainWithLeakCheck(m *testing.M) int { return mainWithLeakCheck(m, leakPatience) }
+
+func mainWithLeakCheck(m *testing.M, limit time.Duration) int {
 	before := liveGoroutines()
 	if code := m.Run(); code != 0 {
 		return code
 	}
-	if left := awaitNoLeak(before, leakPatience); len(left) > 0 {
+	if left := awaitNoLeak(before, limit); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "%d goroutines are left after the tests:\n%s\n", len(left), strings.Join(left, "\n\n"))
 		return 1
 	}

@@ -16,6 +16,7 @@ func TestPacketConnUDT(t *testing.T) { testPacketConn(t, nil) }
 func TestPacketConnProtected(t *testing.T) { testPacketConn(t, protected) }
 
 func testPacketConn(t *testing.T, config *udt.Config) {
+	config = nettest.Patient(config)
 	nettest.TestPacketConnWith(t, func() (c1, c2 net.PacketConn, stop func(), err error) {
 		p1, err := udt.ListenPacket("udt", "127.0.0.1:0", config)
 		if err != nil {

@@ -1,6 +1,7 @@
 package nettest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -18,22 +19,27 @@ import (
 // more than once. It is the type that golang.org/x/net/nettest.TestConn takes.
 type MakePipe = func() (c1, c2 net.Conn, stop func(), err error)
 
-// patient returns config with more time for handshakes, unless it says how much they
-// have: tests make many connections at once, and the race detector makes them slow.
+// peerPatience is for how long a peer in real time may not answer: one that gets no
+// processor is not gone.
+const peerPatience = time.Minute
+
+// patient returns config with more time for handshakes and for peers that do not
+// answer, unless it says how much they have: tests make many connections at once, and
+// the race detector makes them slow.
 func patient(config *udt.Config) *udt.Config {
 	if config == nil {
-		return &udt.Config{HandshakeTimeout: patience}
-	}
-	if config.HandshakeTimeout != 0 {
-		return config
+		config = new(udt.Config)
 	}
 	config = config.Clone()
-	config.HandshakeTimeout = patience
+	config.HandshakeTimeout = cmp.Or(config.HandshakeTimeout, patience)
+	config.PeerTimeout = cmp.Or(config.PeerTimeout, peerPatience)
+	config.Limits.HalfOpenTimeout = cmp.Or(config.Limits.HalfOpenTimeout, peerPatience)
 	return config
 }
 
 // StreamPipe makes UDT connections over loopback, with a socket for each end. c1
-// is the end that dialed. A nil config means the zero Config.
+// is the end that dialed. A nil config means the zero Config. Where config does not
+// say otherwise handshakes have half a minute, and peers a minute to answer.
 func StreamPipe(config *udt.Config) MakePipe {
 	config = patient(config)
 	return func() (c1, c2 net.Conn, stop func(), err error) {
@@ -56,7 +62,7 @@ func SwapPipe(m MakePipe) MakePipe {
 }
 
 // RendezvousPipe makes UDT connections over loopback between two ends that both
-// dial. A nil config means the zero Config.
+// dial. config is as for StreamPipe.
 func RendezvousPipe(config *udt.Config) MakePipe {
 	config = patient(config)
 	return func() (c1, c2 net.Conn, stop func(), err error) {
@@ -96,7 +102,7 @@ func rendezvousPipe(a, b *udt.Endpoint, config *udt.Config, end func()) (c1, c2 
 }
 
 // RelayPipe makes UDT connections through a Relay whose links are up, from c1 to
-// c2, and down. A nil config means the zero Config.
+// c2, and down. config is as for StreamPipe.
 func RelayPipe(config *udt.Config, up, down simnet.Link, seed uint64) MakePipe {
 	config = patient(config)
 	return func() (c1, c2 net.Conn, stop func(), err error) {
@@ -117,7 +123,8 @@ func RelayPipe(config *udt.Config, up, down simnet.Link, seed uint64) MakePipe {
 
 // SimnetPipe makes UDT connections over a simnet.Network, which works in a bubble
 // of testing/synctest as well as in real time. c1 is the end that dialed. A nil
-// config means the zero Config.
+// config means the zero Config. Timeouts stay as they are: in virtual time no machine
+// is too slow for them.
 func SimnetPipe(config *udt.Config, network simnet.Config) MakePipe {
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		a, b, end, err := simnetEndpoints(network)
