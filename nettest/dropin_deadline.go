@@ -114,7 +114,8 @@ func rowWriteAfterDeadline(t *testing.T, f *fixture, _ DropInOptions) {
 	client, server := f.pair(t)
 	const chunk = 100_003
 	sent := 0
-	for round := range 3 {
+	// A slow machine may reach Write after the deadline: then there are more rounds, until something was taken.
+	for round := 0; round < 3 || sent == 0 && round < 100; round++ {
 		// The first round fills the buffers and ends in the middle of a Write; the later ones find them full.
 		require.NoError(t, client.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
 		w := start(func() ioResult {
@@ -128,9 +129,9 @@ func rowWriteAfterDeadline(t *testing.T, f *fixture, _ DropInOptions) {
 			}
 		}).wait(t, "Write with a deadline")
 		requireTimeout(t, w.err)
-		require.True(t, round > 0 || w.n > 0, "nothing was taken at all")
 		sent = w.n
 	}
+	require.Positive(t, sent, "bytes taken")
 
 	reading := startReadAll(server)
 	require.NoError(t, client.SetWriteDeadline(noDeadline))
