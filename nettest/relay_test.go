@@ -1,6 +1,8 @@
 package nettest
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
@@ -129,8 +131,22 @@ func TestRelayForgetsTheClientThatWasIdleForLongest(t *testing.T) {
 	require.Equal(t, RelayStats{Clients: 2, Evicted: 2}, RelayStats{Clients: r.Stats().Clients, Evicted: r.Stats().Evicted})
 }
 
+// listenReserved listens on a port that the kernel gives to nobody who asks for any,
+// so that it is still free when it was closed.
+func listenReserved(t *testing.T) *net.UDPConn {
+	t.Helper()
+	for range 100 {
+		if c, err := listenRelay(fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12768))); err == nil {
+			t.Cleanup(func() { c.Close() })
+			return c
+		}
+	}
+	t.Fatal("found no free port")
+	return nil
+}
+
 func TestRelayIgnoresThatNobodyListens(t *testing.T) {
-	target, c := listenRelayPeer(t), listenRelayPeer(t)
+	target, c := listenReserved(t), listenRelayPeer(t)
 	addr := target.LocalAddr().String()
 	r := newRelay(t, target.LocalAddr(), RelayConfig{})
 	require.NoError(t, target.Close())
