@@ -102,7 +102,8 @@ func TestThePeerCloses(t *testing.T) {
 // unanswered.
 func TestThePeerVanishes(t *testing.T) {
 	forBothRoles(t, func(t *testing.T, r role) {
-		conn, ref := scene{role: r, config: udt.Config{PeerTimeout: time.Second}, command: "echo"}.start(t)
+		// Long enough for a peer that lives but has no CPU time to answer.
+		conn, ref := scene{role: r, config: udt.Config{PeerTimeout: 5 * time.Second}, command: "echo"}.start(t)
 		_, err := io.CopyN(conn, interop.Pattern(1), 1000)
 		require.NoError(t, err)
 		sum, err := interop.SumOf(io.LimitReader(conn, 1000))

@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"testing"
@@ -25,6 +26,22 @@ func silentPort(tb testing.TB) int {
 	require.NoError(tb, err)
 	tb.Cleanup(func() { pc.Close() })
 	return pc.LocalAddr().(*net.UDPAddr).Port
+}
+
+// unusedPort returns the address of a port that is closed. It is none of those that
+// the kernel gives to sockets without a port of their own, so it stays closed.
+func unusedPort(tb testing.TB) net.Addr {
+	tb.Helper()
+	for tries := 100; ; tries-- {
+		port := 20_000 + rand.IntN(32_768-20_000)
+		pc, err := net.ListenPacket("udp4", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		if err != nil && tries > 1 {
+			continue
+		}
+		require.NoError(tb, err)
+		require.NoError(tb, pc.Close())
+		return pc.LocalAddr()
+	}
 }
 
 // needHost skips the test on a machine without this address, or fails it if
@@ -129,6 +146,19 @@ func (s scene) path(tb testing.TB, port int) string {
 }
 
 func portOf(a net.Addr) int { return a.(*net.UDPAddr).Port }
+
+// patient returns config with more time for handshakes, unless it says how much they
+// have: some tests make hundreds of connections at once, and all share the machine.
+func patient(config *udt.Config) *udt.Config {
+	if config == nil {
+		config = &udt.Config{}
+	}
+	if config.HandshakeTimeout == 0 {
+		config = config.Clone()
+		config.HandshakeTimeout = 30 * time.Second
+	}
+	return config
+}
 
 func dial(tb testing.TB, address string, config *udt.Config) *udt.Conn {
 	tb.Helper()

@@ -32,10 +32,7 @@ func TestRendezvous(t *testing.T) {
 		ref.Done()
 	})
 	t.Run("from a local address", func(t *testing.T) {
-		pc, err := net.ListenPacket("udp4", loopback+":0")
-		require.NoError(t, err)
-		local := pc.LocalAddr()
-		require.NoError(t, pc.Close()) // the dial opens it again
+		local := unusedPort(t)
 		ref := interop.Build(t, *required).Start(t, opts("send -role rendezvous -port %d -bytes 100000", portOf(local))...)
 		conn := meet(t, &udt.Dialer{LocalAddr: local}, loopback, ref.Port())
 		defer conn.Close()
@@ -64,15 +61,20 @@ func TestManyConnectionsAccepted(t *testing.T) {
 				opts("manyconnect -port %d -count %d -bytes %d", portOf(l.Addr()), crowd, crowdSize), opts("%s", tt.args)...)...)
 			var echoes sync.WaitGroup
 			defer echoes.Wait()
-			for range crowd {
-				conn, err := l.AcceptUDT()
-				require.NoError(t, err)
-				require.NoError(t, conn.SetDeadline(time.Now().Add(55*time.Second)))
-				echoes.Go(func() {
-					defer conn.Close()
-					io.Copy(conn, conn) // the driver knows whether all came back
-				})
-			}
+			defer l.Close()
+			echoes.Go(func() {
+				for { // more than the crowd if the driver dials again
+					conn, err := l.AcceptUDT()
+					if err != nil {
+						return // and without its connections, the driver is not done
+					}
+					conn.SetDeadline(time.Now().Add(55 * time.Second))
+					echoes.Go(func() {
+						defer conn.Close()
+						io.Copy(conn, conn) // the driver knows whether all came back
+					})
+				}
+			})
 			done := ref.Wait("DONE")
 			require.EqualValues(t, crowd, done.Int(0))
 			require.Zero(t, done.Int(1))
