@@ -138,7 +138,7 @@ func watch(ctx context.Context, server netip.AddrPort, atSender bool) (prey, err
 		}
 		return toServer, nil
 	}
-	return prey{}, errors.New("no packets of the connection seen")
+	return prey{}, errNothingSeen
 }
 
 // only makes fd receive what goes to a port or comes from it.
@@ -184,24 +184,27 @@ func (p *prey) flood(ctx context.Context, out int, rate float64) (*Result, error
 	return r, nil
 }
 
-// socketDrops returns how many datagrams the kernel dropped because the socket at addr
-// had no room for them.
-func socketDrops(addr string) (drops int64) {
+// socketState returns how many bytes of memory wait in the socket at addr to be read, and
+// how many datagrams the kernel dropped because it had no room for them.
+func socketState(addr string) (queued, drops int64) {
 	a, err := netip.ParseAddrPort(addr)
 	if err != nil || !a.Addr().Is4() {
-		return 0
+		return 0, 0
 	}
 	ip := a.Addr().As4()
 	local := fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(ip[:]), a.Port())
 	table, err := os.ReadFile("/proc/self/net/udp")
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	for line := range strings.Lines(string(table)) {
-		if f := strings.Fields(line); len(f) > 2 && f[1] == local {
-			n, _ := strconv.ParseInt(f[len(f)-1], 10, 64)
+		if f := strings.Fields(line); len(f) > 4 && f[1] == local {
+			_, received, _ := strings.Cut(f[4], ":") // the queues: sent, received
+			n, _ := strconv.ParseInt(received, 16, 64)
+			queued += n
+			n, _ = strconv.ParseInt(f[len(f)-1], 10, 64)
 			drops += n
 		}
 	}
-	return drops
+	return queued, drops
 }

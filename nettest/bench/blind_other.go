@@ -12,4 +12,4 @@ func blindMissing() string { return "forging source addresses is done on Linux o
 
 func attack(context.Context, *Job) (*Result, error) { return nil, errors.ErrUnsupported }
 
-func socketDrops(string) int64 { return 0 }
+func socketState(string) (queued, drops int64) { return 0, 0 }

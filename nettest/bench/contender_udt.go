@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/udtgo/udtgo/udt"
 )
@@ -17,11 +18,14 @@ var (
 // tcpBacklog is the backlog that Go's listeners ask of kernel TCP on Linux.
 const tcpBacklog = 4096
 
+// handshakePatience is for dials on a machine that is busy: one that fails ends the run.
+const handshakePatience = 30 * time.Second
+
 // udtContender is this library's stream with a Config that configure, unless
 // nil, has changed.
 func udtContender(name, note string, configure func(*udt.Config)) *Contender {
 	config := func(o Options) *udt.Config {
-		c := &udt.Config{SendBuffer: o.SendBuffer, RecvBuffer: o.RecvBuffer, Backlog: tcpBacklog}
+		c := &udt.Config{SendBuffer: o.SendBuffer, RecvBuffer: o.RecvBuffer, Backlog: tcpBacklog, HandshakeTimeout: handshakePatience}
 		if configure != nil {
 			configure(c)
 		}

@@ -26,7 +26,7 @@ type Job struct {
 	Interval float64
 
 	Every         float64 // requests: seconds from one to the next on a stream
-	Settle, Watch float64 // idle: seconds before and of the measurement of CPU time. requests: seconds that do not count
+	Settle, Watch float64 // idle: seconds before and of the measurement of CPU time. requests: seconds that do not count. blind: seconds at most for what is in the sockets
 	Verify        bool    // bulk: compare every byte that arrives
 	OnePort       bool    // dial through Contender.OnePort where there is one
 
@@ -96,7 +96,7 @@ type Idle struct {
 
 // An Event is one line on a child's standard output.
 type Event struct {
-	Event  string  `json:"event"` // "listening", "moved", "result" or "error"
+	Event  string  `json:"event"` // "listening", "connected" (libudt's bulk only), "moved", "result" or "error"
 	Addr   string  `json:"addr,omitempty"`
 	Error  string  `json:"error,omitempty"`
 	Result *Result `json:"result,omitempty"`

@@ -111,11 +111,12 @@ func (c *Child) next(ctx context.Context, name string) (Event, error) {
 // reported yet does so now, and the child ends by itself.
 func (c *Child) Stop() { c.stop.Do(func() { c.stdin.Close() }) }
 
-// Wait tells the child to end and kills it if it does not within a few seconds.
-// It must be called once for every child.
+// Wait tells the child to end and kills it if it does not within 20 seconds: on a busy
+// machine it may be without CPU time for some of them. It must be called once for every
+// child.
 func (c *Child) Wait() {
 	c.Stop()
-	patience := time.NewTimer(3 * time.Second)
+	patience := time.NewTimer(20 * time.Second)
 	defer patience.Stop()
 	for {
 		select {

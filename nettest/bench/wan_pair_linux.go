@@ -47,13 +47,16 @@ func (p *wanPair) dial(ctx context.Context, l *link.Link, duration float64) erro
 
 // send waits until the sender's time is up.
 func (p *wanPair) send(ctx context.Context, duration float64) (err error) {
-	patience := wanPatience
-	if p.client.job.Work == "bulk" {
-		// It would wait for all to arrive. We do not.
-		patience = time.Second
-	}
-	limited, cancel := context.WithDeadline(ctx, p.began.Add(seconds(duration)+patience))
+	limited, cancel := context.WithDeadline(ctx, p.began.Add(seconds(duration)+wanPatience))
 	defer cancel()
+	if p.client.job.Work == "bulk" {
+		if _, err = p.client.next(limited, "connected"); err != nil {
+			return err
+		}
+		// It would wait for all to arrive. We do not.
+		limited, cancel = context.WithTimeout(ctx, seconds(duration)+time.Second)
+		defer cancel()
+	}
 	p.sent, err = p.client.Result(limited)
 	if err != nil && p.client.job.Work == "bulk" && ctx.Err() == nil && limited.Err() != nil {
 		return nil

@@ -30,7 +30,7 @@ func TestWANSmoke(t *testing.T) {
 				if why := e.missing(); why != "" {
 					t.Skip(why)
 				}
-				const duration = 0.5
+				const duration = 2 // longer than one of the processes may be without CPU time
 				r := s.run(t.Context(), e, 0, duration)
 				require.Empty(t, r.Error)
 				if s.kind == wanStart {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net"
 	"time"
@@ -10,8 +11,12 @@ import (
 const (
 	blindRate = 10_000 // packets per second
 
-	// blindSettle is how long the ends wait for what is still in their sockets.
-	blindSettle = 100 * time.Millisecond
+	// The ends wait, blindSettle seconds at most, until their sockets have been empty and
+	// their counters the same for so many looks. A time would not do: they may be without
+	// CPU time for all of it.
+	blindLook   = 10 * time.Millisecond
+	blindLooks  = 30
+	blindSettle = 20
 )
 
 var (
@@ -48,6 +53,9 @@ func blindWork(name, at string, atSender float64) *Work {
 		Defaults: func(j *Job) {
 			bulk.Defaults(j)
 			j.Verify = true
+			if j.Settle == 0 {
+				j.Settle = blindSettle
+			}
 			extra := map[string]float64{"blind": blindRate}
 			maps.Copy(extra, j.Extra)
 			extra["at_sender"] = atSender
@@ -94,11 +102,33 @@ func (l *firstConn) Accept() (c net.Conn, err error) {
 func afterAttack(ctx context.Context, c net.Conn, j *Job, r *Result) *Result {
 	emit(Event{Event: "moved"})
 	<-ctx.Done()
-	time.Sleep(blindSettle)
-	r.Stats = connStats(j, c)
-	r.Extra = map[string]float64{"socket_drops": float64(socketDrops(c.LocalAddr().String()))}
-	return r
+	end, before := time.Now().Add(seconds(j.Settle)), int64(-1)
+	for looks := 0; ; looks++ {
+		queued, drops := socketState(c.LocalAddr().String())
+		r.Stats = connStats(j, c)
+		r.Extra = map[string]float64{"socket_drops": float64(drops)}
+		now := refused(r) + drops
+		if queued > 0 || now != before {
+			looks = 0
+		}
+		if looks == blindLooks || time.Now().After(end) {
+			return r
+		}
+		before = now
+		time.Sleep(blindLook)
+	}
 }
+
+// refused is how many packets the end has refused that reports r.
+func refused(r *Result) (n int64) {
+	for _, name := range []string{"forged", "replayed", "unknown_ids", "wrong_source"} {
+		n += int64(r.Stats[name])
+	}
+	return n
+}
+
+// errNothingSeen is the attacker's if the work was done before it knew whom to attack.
+var errNothingSeen = errors.New("no packets of the connection seen")
 
 // An Attack is what became of blind packets.
 type Attack struct {
@@ -112,10 +142,7 @@ type Attack struct {
 
 // newAttack adds up what the attacker and the end that it attacked report.
 func newAttack(attacker, end *Result, idKnown bool) *Attack {
-	a := &Attack{Seconds: attacker.Seconds, Sent: attacker.Ops, Dropped: int64(end.Extra["socket_drops"])}
-	for _, name := range []string{"forged", "replayed", "unknown_ids", "wrong_source"} {
-		a.Refused += int64(end.Stats[name])
-	}
+	a := &Attack{Seconds: attacker.Seconds, Sent: attacker.Ops, Refused: refused(end), Dropped: int64(end.Extra["socket_drops"])}
 	if idKnown {
 		a.Handshakes = int64(attacker.Extra["handshakes"])
 	}

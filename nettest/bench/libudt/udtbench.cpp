@@ -333,6 +333,10 @@ void bulkDial() {
   std::vector<UDTSOCKET> sockets;
   for (long long i = 0; i < number("conns"); i++) sockets.push_back(mustDial());
   report.begin();
+  {
+    std::lock_guard<std::mutex> hold(output);
+    emit("{\"event\":\"connected\"}");
+  }
   report.socket = sockets[0];
   std::vector<std::thread> all;
   for (UDTSOCKET u : sockets) all.emplace_back(bulkSend, u);
