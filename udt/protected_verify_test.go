@@ -157,7 +157,7 @@ func TestServerGivesAClientUpForGood(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		config := psk(udt.ModeStream)
 		config.HandshakeTimeout = time.Minute
-		l.listen(addrB, config)
+		l.listen(addrB, psk(udt.ModeStream)) // which waits for five seconds
 		start := time.Now()
 		parts := 0
 		l.net.SetFilter(func(b []byte, from, _ netip.AddrPort) simnet.Verdict {
