@@ -147,12 +147,15 @@ func (c *wholeFrames) Read(b []byte) (n int, err error) {
 // another. The less there is to say, the smaller is the difference.
 func TestLossDelaysOnlyItsStreams(t *testing.T) {
 	link := simnet.Link{Rate: 100e6, Delay: 50 * time.Millisecond, Loss: 0.01, Queue: 833}
-	const seeds = 5
+	const seeds = 21
 	if raceEnabled {
 		t.Skip("it is about figures, and takes long")
 	}
+	// Goroutines that run beside one another take turns as the machine has it, which
+	// is busy with other tests: one at a time, runs differ less.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	// The median of the runs, as elsewhere here: a late retransmission timer is not
-	// what this is about.
+	// what this is about. That of five still was above the limit one time in ten.
 	p99 := func(config *udt.Config, client, server makeMuxer) time.Duration {
 		var runs []time.Duration
 		for seed := range uint64(seeds) {
