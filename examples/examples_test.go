@@ -4,8 +4,6 @@ package examples_test
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/udtgo/udtgo/nettest"
 )
 
 // Every folder is in the list of what is built, and each program says how to use
@@ -109,7 +109,7 @@ func TestYamux(t *testing.T) {
 }
 
 func TestRendezvous(t *testing.T) {
-	a, b := freeAddr(t), freeAddr(t)
+	a, b := nettest.UnusedPort(t).String(), nettest.UnusedPort(t).String()
 	first := start(t, "rendezvous", "-local", a, b)
 	second := start(t, "rendezvous", "-local", b, a)
 	first.expect("connected: ")
@@ -163,20 +163,4 @@ func someFile(t *testing.T) (name string, content []byte) {
 	}
 	require.NoError(t, os.WriteFile(name, content, 0o600))
 	return name, content
-}
-
-// freeAddr returns an address that nobody listens on. The kernel gives such a port to
-// nobody who does not ask for it.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		pc, err := net.ListenPacket("udp4", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
-		if err != nil {
-			continue
-		}
-		require.NoError(t, pc.Close())
-		return pc.LocalAddr().String()
-	}
-	t.Fatal("no port is free")
-	return ""
 }

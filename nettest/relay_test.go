@@ -1,8 +1,6 @@
 package nettest
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
@@ -131,31 +129,15 @@ func TestRelayForgetsTheClientThatWasIdleForLongest(t *testing.T) {
 	require.Equal(t, RelayStats{Clients: 2, Evicted: 2}, RelayStats{Clients: r.Stats().Clients, Evicted: r.Stats().Evicted})
 }
 
-// listenReserved listens on a port that the kernel gives to nobody who asks for any,
-// so that it is still free when it was closed.
-func listenReserved(t *testing.T) *net.UDPConn {
-	t.Helper()
-	for range 100 {
-		if c, err := listenRelay(fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12768))); err == nil {
-			t.Cleanup(func() { c.Close() })
-			return c
-		}
-	}
-	t.Fatal("found no free port")
-	return nil
-}
-
 func TestRelayIgnoresThatNobodyListens(t *testing.T) {
-	target, c := listenReserved(t), listenRelayPeer(t)
-	addr := target.LocalAddr().String()
-	r := newRelay(t, target.LocalAddr(), RelayConfig{})
-	require.NoError(t, target.Close())
+	addr, c := net.UDPAddrFromAddrPort(UnusedPort(t)), listenRelayPeer(t)
+	r := newRelay(t, addr, RelayConfig{})
 	for range 3 { // each is answered with an ICMP message
 		sendString(t, c, "x", r.Addr())
 	}
 	require.Eventually(t, func() bool { return r.Stats().Up.Delivered == 3 }, relayPatience, time.Millisecond)
 
-	target, err := listenRelay(addr)
+	target, err := listenRelay(addr.String())
 	require.NoError(t, err)
 	defer target.Close()
 	// The write after an ICMP message fails instead of sending.

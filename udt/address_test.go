@@ -1,13 +1,13 @@
 package udt_test
 
 import (
-	"math/rand/v2"
 	"net"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/nettest"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -84,25 +84,10 @@ func TestSharedEndpointDialsBothFamilies(t *testing.T) {
 	}
 }
 
-// closedPort returns an address where nobody listens. The kernel gives such a port to
-// nobody who does not ask for it.
-func closedPort(t *testing.T) string {
-	for range 100 {
-		pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 20_000 + rand.IntN(12_000)})
-		if err != nil {
-			continue
-		}
-		require.NoError(t, pc.Close())
-		return pc.LocalAddr().String()
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
 // A dial that nobody wants fails at once, from a socket of its own and from a
 // shared one.
 func TestRefusedDialFailsFast(t *testing.T) {
-	nobody := closedPort(t)
+	nobody := nettest.UnusedPort(t).String()
 	shared, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	e, err := udt.NewEndpoint(shared)

@@ -2,7 +2,6 @@ package interop_test
 
 import (
 	"context"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"testing"
@@ -26,22 +25,6 @@ func silentPort(tb testing.TB) int {
 	require.NoError(tb, err)
 	tb.Cleanup(func() { pc.Close() })
 	return pc.LocalAddr().(*net.UDPAddr).Port
-}
-
-// unusedPort returns the address of a port that is closed. It is none of those that
-// the kernel gives to sockets without a port of their own, so it stays closed.
-func unusedPort(tb testing.TB) net.Addr {
-	tb.Helper()
-	for tries := 100; ; tries-- {
-		port := 20_000 + rand.IntN(32_768-20_000)
-		pc, err := net.ListenPacket("udp4", net.JoinHostPort(loopback, strconv.Itoa(port)))
-		if err != nil && tries > 1 {
-			continue
-		}
-		require.NoError(tb, err)
-		require.NoError(tb, pc.Close())
-		return pc.LocalAddr()
-	}
 }
 
 // needHost skips the test on a machine without this address, or fails it if
