@@ -10,6 +10,18 @@ import (
 // maxPieces is how many packets one Read copies from under one lock.
 const maxPieces = 64
 
+// readSide is what calls that read share. Conn.mu guards it.
+type readSide struct {
+	role          // of the in-order bytes that are not consumed
+	copying  bool // the holder of the role copies out of buffers
+	data     waitPoint
+	deadline deadline
+	closed   bool // by CloseRead
+	served   int  // how often the reader of the socket has given data to a waiting call
+}
+
+func (r *readSide) init(mu *sync.Mutex) { r.turn.L, r.data.L = mu, mu }
+
 // Read reads data, as net.Conn describes. In ModeMessage it reads one message,
 // as ReadMessage does. After the peer's Close it returns everything that was
 // sent and then io.EOF.
@@ -32,17 +44,14 @@ func (c *Conn) Read(b []byte) (int, error) {
 	var array [maxPieces][]byte
 	pieces := c.core.Pieces(len(b), array[:0])
 	n := c.copyOutLocked(b, pieces)
-	if !c.closed {
-		c.core.Consume(time.Now(), n)
-		c.consumedLocked()
-	}
+	c.consumeLocked(func(now time.Time) bool { return c.core.Consume(now, n) })
 	return n, nil
 }
 
 // copyOutLocked copies pieces to b with the lock given up. Closing waits for it,
 // so the pieces stay valid.
 func (c *Conn) copyOutLocked(b []byte, pieces [][]byte) int {
-	c.copying = true
+	c.read.copying = true
 	c.mu.Unlock()
 	n := 0
 	for _, p := range pieces {
@@ -53,40 +62,64 @@ func (c *Conn) copyOutLocked(b []byte, pieces [][]byte) int {
 		}
 	}
 	c.mu.Lock()
-	c.copying = false
-	if c.waiters > 0 {
-		c.wakeLocked(&c.changed)
+	c.read.copying = false
+	if c.end.progress.waiting > 0 {
+		c.wakeLocked(&c.end.progress)
 	}
 	return n
 }
 
-// consumedLocked announces a window that reading has opened.
-func (c *Conn) consumedLocked() {
-	c.answering = true
-	if c.core.AckDue() {
-		c.transmitLocked(1, false)
+// awaitCopyLocked waits until the reader has copied, which never blocks.
+func (c *Conn) awaitCopyLocked() {
+	for c.read.copying {
+		c.awaitProgressLocked()
 	}
+}
+
+// consumeLocked has consume take what was read from the core, unless the connection
+// was closed meanwhile, and announces the window that this has opened.
+func (c *Conn) consumeLocked(consume func(now time.Time) (ackDue bool)) {
+	c.write.answering = true
+	if c.end.closed {
+		return
+	}
+	e := effortNone
+	now := time.Now()
+	if consume(now) {
+		e = effortBatch
+	}
+	c.settleLocked(now, e)
+}
+
+// readErrLocked returns why nothing more will be read, nil if more may come.
+func (c *Conn) readErrLocked() error {
+	if c.end.closed {
+		return net.ErrClosed
+	}
+	if c.read.closed {
+		return io.EOF
+	}
+	return fromCore(c.core.ReadErr())
 }
 
 // beginReadLocked takes the reading role. Waiting calls take it in turn.
 func (c *Conn) beginReadLocked() error {
 	for {
 		switch {
-		case c.closed:
+		case c.end.closed:
 			return net.ErrClosed
-		case c.rdead.expired:
+		case c.read.deadline.expired:
 			return errTimeout
-		case !c.reading:
-			c.reading = true
+		case !c.read.held:
+			c.read.held = true
 			return nil
 		}
-		c.rturn.Wait()
+		c.read.turn.Wait()
 	}
 }
 
 func (c *Conn) endReadLocked() {
-	c.reading = false
-	c.rturn.Signal()
+	c.read.release()
 	c.freeLocked()
 }
 
@@ -95,20 +128,18 @@ func (c *Conn) endReadLocked() {
 func (c *Conn) awaitDataLocked() error {
 	for {
 		switch {
-		case c.closed:
+		case c.end.closed:
 			return net.ErrClosed
-		case c.rdead.expired:
+		case c.read.deadline.expired:
 			return errTimeout
 		case c.core.Readable():
 			return nil
 		}
 		if err := c.readErrLocked(); err != nil {
-			c.endTold = true
+			c.end.told = true
 			return err
 		}
-		c.rwait = true
-		c.waitOnLocked(&c.rdata)
-		c.rwait = false
+		c.awaitLocked(&c.read.data)
 	}
 }
 

@@ -3,9 +3,23 @@ package udt
 import (
 	"io"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 )
+
+// writeSide is what calls that write share. Conn.mu guards it.
+type writeSide struct {
+	role                // of uncommitted slots
+	space     waitPoint // at most one call waits there: the holder of the role
+	need      int       // message mode: the room it waits for
+	deadline  deadline
+	commits   int  // counts what was added
+	answering bool // something was read since the last Write
+	tookLast  bool // a Write was taken and discarded after the end
+}
+
+func (w *writeSide) init(mu *sync.Mutex) { w.turn.L, w.space.L = mu, mu }
 
 // Write writes data, as net.Conn describes: it returns when all of b has been
 // copied to the send buffer, waiting for room under the write deadline. In
@@ -55,27 +69,25 @@ func (c *Conn) WriteBuffers(v [][]byte) (int, error) {
 func (c *Conn) writeSomeLocked(v [][]byte, off, n int) (int, error) {
 	for {
 		switch {
-		case c.closed:
+		case c.end.closed:
 			return 0, net.ErrClosed
-		case c.wdead.expired:
+		case c.write.deadline.expired:
 			return 0, errTimeout
 		}
 		if err := c.writeErrLocked(); err != nil {
-			c.endTold = true
+			c.end.told = true
 			return 0, err
 		}
 		r := c.core.Reserve(n)
 		if r.Size() == 0 {
-			c.wwait = true
-			c.wspace.Wait()
-			c.wwait = false
+			c.awaitSpaceLocked()
 			continue
 		}
 		c.mu.Unlock()
 		fill(&r, v, off)
 		c.mu.Lock()
-		now := c.polled
-		if !c.looping && !c.sending {
+		now := c.tx.polled
+		if !c.tx.looping && !c.tx.sending {
 			now = time.Now() // otherwise whoever sends knows what time it is
 		}
 		c.core.Commit(now, &r, r.Size())
@@ -87,17 +99,41 @@ func (c *Conn) writeSomeLocked(v [][]byte, off, n int) (int, error) {
 // committedLocked sends what was committed: from this goroutine if nothing is
 // under way or a full batch is ready, so that no other has to be woken.
 func (c *Conn) committedLocked(now time.Time) {
-	c.commits++
-	answer := c.answering
-	c.answering = false
-	if c.sending || c.looping {
-		return // whoever sends finds what was added
+	w := &c.write
+	w.commits++
+	e := effortWorth
+	if w.answering && !c.tx.looping {
+		e = effortBatch // the peer waits for it
 	}
-	if c.core.Inline(now, answer) {
-		c.transmitLocked(1, false)
-		return
+	w.answering = false
+	c.settleLocked(now, e)
+}
+
+// awaitSpaceLocked waits until there may be room in the send buffer. It does not read
+// the socket: the peer may fill it faster than it is read here.
+func (c *Conn) awaitSpaceLocked() {
+	c.write.space.waiting++
+	c.write.space.Wait()
+	c.write.space.waiting--
+}
+
+func (c *Conn) writableLocked() bool {
+	if c.write.need > 0 {
+		return c.core.WritableMessage(c.write.need)
 	}
-	c.dueLocked(now)
+	return c.core.Writable()
+}
+
+// writeErrLocked returns why nothing can be written.
+func (c *Conn) writeErrLocked() error {
+	if c.end.closed {
+		return net.ErrClosed
+	}
+	err := fromCore(c.core.WriteErr())
+	if err == io.EOF {
+		return syscall.EPIPE
+	}
+	return err
 }
 
 // takeLastLocked reports whether to take a Write, and discard it, although the
@@ -106,10 +142,10 @@ func (c *Conn) committedLocked(now time.Time) {
 // the same, and protocols count on it that say goodbye on both sides, such as
 // crypto/tls, whose Close fails if its alert cannot be written.
 func (c *Conn) takeLastLocked() bool {
-	if c.endTold {
+	if c.end.told {
 		return false
 	}
-	c.endTold, c.tookLast = true, true
+	c.end.told, c.write.tookLast = true, true
 	return true
 }
 
@@ -117,26 +153,25 @@ func (c *Conn) takeLastLocked() bool {
 func (c *Conn) beginWriteLocked() error {
 	for {
 		switch {
-		case c.closed:
+		case c.end.closed:
 			return net.ErrClosed
-		case c.wdead.expired:
+		case c.write.deadline.expired:
 			return errTimeout
 		}
 		if err := c.writeErrLocked(); err != nil {
-			c.wturn.Signal() // it is no better for the next one
+			c.write.turn.Signal() // it is no better for the next one
 			return err
 		}
-		if !c.writing {
-			c.writing = true
+		if !c.write.held {
+			c.write.held = true
 			return nil
 		}
-		c.wturn.Wait()
+		c.write.turn.Wait()
 	}
 }
 
 func (c *Conn) endWriteLocked() {
-	c.writing = false
-	c.wturn.Signal()
+	c.write.release()
 	c.freeLocked()
 }
 

@@ -365,7 +365,7 @@ func (d *demux) remove(c *Conn, bury bool, now time.Time) {
 	}
 	// A connection whose peer knows is remembered too, so that a late copy of
 	// its conclusion does not come to life.
-	g := &grave{id: c.id, peerID: peerID, local: c.local.AddrPort().Addr(), addr: c.path.Load().addr, conclude: c.conclude, shutdown: shutdown, buried: now}
+	g := &grave{id: c.id, peerID: peerID, local: c.local.Addr(), addr: c.path.Load().addr, conclude: c.conclude, shutdown: shutdown, buried: now}
 	if c.guard != nil {
 		g.sealed = true
 		if farewell := c.guard.farewell.Load(); farewell != nil {

@@ -350,24 +350,19 @@ func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Confi
 		e.warn(time.Now(), eventPlain, raddr)
 	}
 	local := e.localFor(raddr)
-	now := time.Now()
-	e.mu.Lock()
-	if e.closing {
-		e.mu.Unlock()
-		return nil, net.ErrClosed
+	d, err := e.draft(config, local, raddr, rendezvous)
+	if err != nil {
+		return nil, err
 	}
-	c := newConn(e, e.newIDLocked(), config.Mode, local, raddr)
-	c.packet.owner = owner
-	core := config.core(raddr, rendezvous)
-	e.completeLocked(&core, c, config)
-	e.mu.Unlock()
+	d.packets = owner
+	var c *Conn
 	if rendezvous {
-		c.core = proto.NewRendezvous(now, &core)
+		c = newConn(&d.connParams, proto.NewRendezvous(time.Now(), &d.core), nil)
 		if !e.demux.meet(c) {
 			return nil, configError("a rendezvous with %v is under way or connected already", raddr)
 		}
 	} else {
-		c.core = proto.NewClient(now, &core)
+		c = newConn(&d.connParams, proto.NewClient(time.Now(), &d.core), nil)
 		e.demux.add(c)
 		e.sock.NotifyRefused(true)
 		defer e.sock.NotifyRefused(false)
@@ -377,21 +372,16 @@ func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Confi
 
 // awaitOpen runs the handshake and waits for its end.
 func (c *Conn) awaitOpen(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.wakeLocked(&c.changed)
-	})
-	defer stop()
+	defer c.wakeWith(ctx)()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.transmitLocked(1, true)
+	c.settleLocked(time.Now(), effortWait)
 	for {
 		switch {
-		case c.everOpen:
+		case c.end.opened:
 			return nil
 		case c.core.Ended():
-			c.closed = true
+			c.end.closed = true
 			err := fromCore(c.core.Err())
 			c.freeLocked()
 			if errors.Is(err, net.ErrClosed) || ctx.Err() == nil {
@@ -399,13 +389,13 @@ func (c *Conn) awaitOpen(ctx context.Context) error {
 			}
 			return contextError(ctx.Err())
 		case ctx.Err() != nil:
-			c.closed = true
-			c.core.Abandon(time.Now())
-			c.dueLocked(time.Now())
-			c.noteLocked()
+			c.end.closed = true
+			now := time.Now()
+			c.core.Abandon(now)
+			c.settleLocked(now, effortLoop)
 			return contextError(ctx.Err())
 		}
-		c.waitLocked()
+		c.awaitLocked(&c.end.progress)
 	}
 }
 

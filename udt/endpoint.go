@@ -27,13 +27,12 @@ import (
 // endpoints close by themselves with their last connection.
 type Endpoint struct {
 	sock      udpio.Socket
-	turn      readerTurn
+	lease     lease
 	share     socketShare
-	fine      fineTimer
+	timers    timers
 	memory    memory
 	demux     demux
 	halfOpen  halfOpen
-	grid      gridTimer
 	started   time.Time
 	owned     bool // closes with its last connection
 	logger    atomic.Pointer[slog.Logger]
@@ -42,7 +41,6 @@ type Endpoint struct {
 	foreign   atomic.Pointer[func(b []byte, from netip.AddrPort)]
 	done      chan struct{} // closed when the socket is no longer read
 	retired   atomic.Bool   // a connection has ended: closeIfIdle is due
-	calls     atomic.Bool   // the reader calls functions of the user
 	listening atomic.Bool   // listener is not nil
 	resetting atomic.Bool   // there is a key for stateless resets
 	counts    endpointCounts
@@ -79,7 +77,7 @@ func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
 		return nil, err
 	}
 	e := startEndpoint(sock, false, nil)
-	e.startReader()
+	e.lease.start()
 	return e, nil
 }
 
@@ -97,14 +95,15 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 	e.memory.readLimit.Store(defaultReceiveMemory)
 	e.useLogger(logger)
 	e.demux.init()
-	e.grid.started = now
+	e.timers.grid.started = now
 	info := sock.Info()
 	e.share.buffer = info.RecvBuffer
 	if runtime.GOOS == "linux" {
 		e.share.buffer *= 2 // Linux doubles it over what it was asked for
 	}
-	e.turn.init(e, info.Interruptible)
-	e.fine.unable = !info.Interruptible // bubbles and other networks have clocks of their own
+	e.lease.read, e.lease.interrupt, e.lease.able = e.read, sock.Interrupt, info.Interruptible
+	e.lease.over = func() { close(e.done) }
+	e.timers.fine.unable = !info.Interruptible // bubbles and other networks have clocks of their own
 	return e
 }
 
@@ -128,7 +127,7 @@ func (e *Endpoint) OnForeignPacket(f func(b []byte, from netip.AddrPort)) {
 		e.foreign.Store(nil)
 		return
 	}
-	e.calls.Store(true)
+	e.lease.veto()
 	e.foreign.Store(&f)
 }
 
@@ -196,89 +195,6 @@ func (e *Endpoint) Stats() EndpointStats {
 	}
 }
 
-// dispatch cuts what was read into runs of packets for the same connection. It
-// reports what deliver did for the last of them.
-func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) (woke int) {
-	b := blk.buf[:r.N]
-	segment := max(r.Segment, 1)
-	for len(b) > 0 {
-		first := b[:min(segment, len(b))]
-		if len(first) < wire.HeaderLen {
-			e.handleForeign(first, r.From)
-			b = b[len(first):]
-			continue
-		}
-		id := wire.Dest(first)
-		n := len(first)
-		for n < len(b) && len(b)-n >= wire.HeaderLen && wire.Dest(b[n:]) == id {
-			n += min(segment, len(b)-n)
-		}
-		woke = e.deliver(now, blk, b[:n], segment, id, r)
-		b = b[n:]
-	}
-	return woke
-}
-
-// holdBytes is from how many bytes of a block on a connection keeps references
-// to it: half of it. Smaller runs are copied, so that a connection never pins
-// more than twice what it holds.
-const holdBytes = 32 << 10
-
-// deliver hands a run of packets to the connection they are for, and reports
-// how often a call that waited for its data has got some, zero if none did now.
-func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id uint32, r udpio.Received) (woke int) {
-	if id == 0 {
-		for len(b) > 0 {
-			p := b[:min(segment, len(b))]
-			b = b[len(p):]
-			e.handleUnaddressed(now, p, r)
-		}
-		return 0
-	}
-	c, buried := e.demux.lookup(id, r.From)
-	switch {
-	case c != nil && c.path.Load().addr == r.From:
-		var owner proto.Ref
-		if len(b) >= holdBytes {
-			owner = blk
-		}
-		return c.handle(now, b, segment, owner, e.share.note(now, c))
-	case c != nil && c.guard != nil && c.guard.migrates:
-		return c.handleProtected(now, b, segment, nil, e.share.note(now, c), &r)
-	case c != nil:
-		e.counts.wrongSource.Add(1)
-		e.warn(now, eventWrongSource, r.From)
-	case buried != nil:
-		e.answerFromGrave(now, buried, b, segment)
-	default:
-		x := e.demux.exchange(id, r.From)
-		for len(b) > 0 {
-			p := b[:min(segment, len(b))]
-			b = b[len(p):]
-			if x != nil {
-				x.deliver(now, p)
-			} else {
-				e.handleUnknown(now, p, &r)
-			}
-		}
-	}
-	return 0
-}
-
-// handleForeign takes a datagram that belongs to no connection.
-func (e *Endpoint) handleForeign(b []byte, from netip.AddrPort) {
-	if f := e.foreign.Load(); f != nil {
-		e.counts.foreign.Add(1)
-		(*f)(b, from)
-		return
-	}
-	if len(b) < wire.HeaderLen {
-		e.counts.malformed.Add(1)
-		return
-	}
-	e.counts.unknown.Add(1)
-}
-
 // send sends one packet that belongs to no connection, if the socket takes it.
 func (e *Endpoint) send(p *udpio.Peer, b []byte) {
 	runs := [1]wire.Run{{B: b}}
@@ -298,15 +214,7 @@ func (e *Endpoint) handleRefused(r *udpio.RefusedError) {
 			binary.BigEndian.Uint32(r.Request[wire.HeaderLen+24:]) != c.id {
 			continue
 		}
-		c.mu.Lock()
-		if !considered && !c.core.Connecting() {
-			c.mu.Unlock()
-			continue
-		}
-		c.core.HandleRefused(now)
-		c.noteLocked()
-		c.transmitLocked(1, false)
-		c.mu.Unlock()
+		c.handleRefused(now, considered)
 	}
 }
 
@@ -335,7 +243,7 @@ func (e *Endpoint) retire(c *Conn, confirmed bool) {
 	}
 	if c.listener != nil {
 		e.halfOpen.ended(c)
-		if c.halfOpen {
+		if c.unheard {
 			c.listener.forget(c)
 		}
 	}
@@ -373,8 +281,8 @@ func (e *Endpoint) closeLocked() {
 		e.idle.Stop()
 	}
 	e.sock.Close()
-	e.turn.close()
-	e.fine.close()
+	e.lease.close()
+	e.timers.close()
 }
 
 // Close aborts every connection and closes the socket at once. Shutdown does it
@@ -400,43 +308,6 @@ func (e *Endpoint) Close() error {
 		e.closeLocked()
 	}
 	return nil
-}
-
-// maxSenderWait is how long a closing endpoint waits for a connection's sender.
-const maxSenderWait = 100 * time.Millisecond
-
-// endpointClosed ends c because its endpoint is being closed: the peer is told
-// once.
-func (c *Conn) endpointClosed() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.awaitCopyLocked()
-	c.core.Abort(time.Now(), wire.ReasonEndpoint)
-	c.awaitSenderLocked()
-	c.transmitLocked(1, false)
-	c.core.Fail(net.ErrClosed)
-	c.noteLocked()
-}
-
-// awaitSenderLocked waits until nobody sends, but not for a socket that has no room
-// for long.
-func (c *Conn) awaitSenderLocked() {
-	if !c.sending {
-		return
-	}
-	late := false
-	timer := time.AfterFunc(maxSenderWait, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		late = true
-		c.changed.Broadcast()
-	})
-	defer timer.Stop()
-	for c.sending && !late {
-		c.waiters++
-		c.changed.Wait()
-		c.waiters--
-	}
 }
 
 // Shutdown stops accepting, waits until every connection has closed or ctx ends,

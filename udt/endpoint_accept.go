@@ -145,10 +145,7 @@ func (e *Endpoint) refuseFirst(now time.Time, l *Listener, key acceptKey, head w
 func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.Control, body *wire.Handshake, r udpio.Received) {
 	if c, over := e.demux.concluded(key, now); c != nil || over {
 		if c != nil && c.guard == nil {
-			c.mu.Lock()
-			c.core.HandleConclusion(now)
-			c.transmitLocked(1, false)
-			c.mu.Unlock()
+			c.act(effortBatch, c.core.HandleConclusion)
 		}
 		return
 	}
@@ -255,30 +252,27 @@ func (e *Endpoint) exchangeWith(l *Listener, key acceptKey, first []byte, r udpi
 		e.mu.Unlock()
 		return
 	}
-	c := newConn(e, e.newIDLocked(), l.config.Mode, local, r.From)
-	c.conclude = key
-	c.packet.owner = l.packets
-	c.listener = l
-	core := l.config.core(r.From, false)
-	e.completeLocked(&core, c, &l.config)
+	d := e.draftLocked(&l.config, local, r.From, false)
 	e.mu.Unlock()
-	x := e.newExchange(c.id, local, r.From)
+	d.conclude, d.listener, d.packets = key, l, l.packets
+	x := e.newExchange(d.id, local, r.From)
 	x.key = key
 	if !e.demux.addExchange(x, limit(l.config.Limits.HalfOpen, defaultHalfOpen)) {
 		e.limited(x.began, eventHalfOpen, r.From)
 		return
 	}
-	sc := e.secureConfig(&core, l.config.Security, local, r.From)
+	sc := e.secureConfig(&d.core, l.config.Security, local, r.From)
 	sc.TLS = l.tls
 	sc.Timeout = max(l.config.HandshakeTimeout, 0)
 	sc.Advert = l.config.Security.advert()
 	first = append([]byte(nil), first...)
-	go x.serve(l, c, &core, &sc, first)
+	go x.serve(l, d, &sc, first)
 }
 
 // serve runs a client's TLS handshake and gives the connection to the listener.
-func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Config, first []byte) {
+func (x *exchange) serve(l *Listener, d *connDraft, sc *secure.Config, first []byte) {
 	e := x.endpoint
+	var c *Conn
 	e.leave <- struct{}{}
 	machine, err := secure.NewServer(time.Now(), sc, first)
 	<-e.leave
@@ -287,7 +281,7 @@ func (x *exchange) serve(l *Listener, c *Conn, core *proto.Config, sc *secure.Co
 		x.machine = machine
 		x.mu.Unlock()
 		if err = x.run(context.Background(), e.leave); err == nil {
-			err = e.openProtected(x, c, core, &l.config)
+			c, err = e.openProtected(x, d, &l.config)
 		}
 	}
 	if err != nil {
@@ -339,45 +333,18 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 		l.unreserve()
 		return
 	}
-	c := newConn(e, e.newIDLocked(), l.config.Mode, local, r.From)
-	c.conclude = key
-	c.packet.owner = l.packets
-	c.listener, c.halfOpen = l, true
-	core := l.config.core(r.From, false)
-	e.completeLocked(&core, c, &l.config)
+	d := e.draftLocked(&l.config, local, r.From, false)
 	e.mu.Unlock()
-
-	c.core = proto.NewServer(now, &core, &a)
-	c.everOpen = true
+	d.conclude, d.listener, d.packets = key, l, l.packets
+	c := newConn(&d.connParams, proto.NewServer(now, &d.core, &a), nil)
 	e.halfOpen.add(c, now)
 	e.demux.add(c)
 	e.log("connection accepted", r.From)
 	if l.config.Security.on() {
 		e.warn(now, eventPlain, r.From)
 	}
-	c.mu.Lock()
-	c.transmitLocked(1, false)
-	c.mu.Unlock()
+	c.act(effortBatch, func(time.Time) {})
 	l.offer(c)
-}
-
-// completeLocked fills in what a connection gets from its endpoint.
-func (e *Endpoint) completeLocked(core *proto.Config, c *Conn, config *Config) {
-	core.LocalID = c.id
-	c.keepAlive = max(core.KeepAlivePeriod, 0)
-	if c.keepAlive == 0 {
-		c.keepAlive = defaultKeepAlivePeriod
-	}
-	c.configLinger = core.Linger
-	c.coarse = config.DisableFineTimer
-	core.InitialNumber = uint32(e.random.Uint64()) & wire.NumberMask
-	if config.initialNumber != nil {
-		core.InitialNumber = *config.initialNumber
-	}
-	core.Rand = e.newRandLocked()
-	core.Memory, core.Pressure = &e.memory, &e.memory
-	core.Controller = config.controller()
-	core.SocketBuffer = e.share.buffer
 }
 
 // answerFromGrave tells the peer of an ended connection, which still speaks, that

@@ -39,7 +39,7 @@ type exchange struct {
 	path     *path
 	meeting  bool // a rendezvous
 	began    time.Time
-	leader   *Conn         // dialed, if the exchange has the turn to read the socket: for whom
+	reading  bool          // dialed, and the exchange has the lease of the socket
 	shed     chan struct{} // closed when the exchange gives way to another
 	wake     chan struct{} // the peer's port was refused
 	in       chan []byte   // handshake datagrams
@@ -96,8 +96,8 @@ var errShed = errors.New("too many handshakes")
 func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 	refused := false
 	alarm := alarm{rang: make(chan struct{}, 1)}
-	if leader := x.leader; leader != nil {
-		alarm.ring = func() { x.endpoint.turn.interrupt(leader) }
+	if x.reading {
+		alarm.ring = func() { x.endpoint.lease.interruptHolder(x) }
 		stop := context.AfterFunc(ctx, alarm.ring)
 		defer stop()
 	}
@@ -119,7 +119,7 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 		}
 		alarm.set(now, next)
 		var b []byte
-		if x.leader != nil {
+		if x.reading {
 			b, err = x.read(ctx)
 		} else {
 			b, err = x.await(ctx, alarm.rang)
@@ -223,7 +223,7 @@ func (x *exchange) read(ctx context.Context) ([]byte, error) {
 	b := newBlock()
 	defer b.Release()
 	if _, ok := x.endpoint.receive(b); !ok {
-		x.leader = nil
+		x.reading = false
 		return nil, net.ErrClosed
 	}
 	return nil, nil // what has come is in order behind what came before
@@ -358,14 +358,6 @@ func (x *exchange) follow() {
 	x.timer = time.AfterFunc(wait, x.tick)
 }
 
-// fail ends a connection for a reason that its calls return.
-func (c *Conn) fail(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.core.Fail(err)
-	c.noteLocked()
-}
-
 // secureConfig is what both roles have in common.
 func (e *Endpoint) secureConfig(core *proto.Config, s *Security, local, remote netip.AddrPort) secure.Config {
 	kind := wire.SocketStream
@@ -406,22 +398,16 @@ func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, conf
 		}
 	}
 	local := e.localFor(raddr)
-	core := config.core(raddr, rendezvous)
-	e.mu.Lock()
-	if e.closing {
-		e.mu.Unlock()
-		return nil, net.ErrClosed
+	d, err := e.draft(config, local, raddr, rendezvous)
+	if err != nil {
+		return nil, err
 	}
-	c := newConn(e, e.newIDLocked(), config.Mode, local, raddr)
-	c.packet.owner = owner
-	e.completeLocked(&core, c, config)
-	e.mu.Unlock()
-
-	x := e.newExchange(c.id, local, raddr)
-	sc := e.secureConfig(&core, config.Security, local, raddr)
+	d.packets = owner
+	x := e.newExchange(d.id, local, raddr)
+	sc := e.secureConfig(&d.core, config.Security, local, raddr)
 	sc.TLS, sc.ServerTLS = client, server
 	if config.HandshakeTimeout != 0 || rendezvous {
-		sc.Timeout = core.HandshakeTimeout
+		sc.Timeout = d.core.HandshakeTimeout
 	}
 	if sc.Timeout < 0 {
 		sc.Timeout = math.MaxInt64 // ctx is the limit
@@ -438,12 +424,12 @@ func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, conf
 		e.sock.NotifyRefused(true)
 		defer e.sock.NotifyRefused(false)
 	}
-	if e.turn.takeFirst(c) {
+	if e.lease.takeFirst(x) {
 		// Nobody else is served by the socket yet, not even while TLS works.
-		x.leader = c
+		x.reading = true
 		defer func() {
-			if x.leader != nil {
-				e.turn.pass()
+			if x.reading {
+				e.lease.giveBack()
 			}
 		}()
 	}
@@ -451,11 +437,9 @@ func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, conf
 	x.sendLocked(time.Now())
 	x.machine.Prepare()
 	x.mu.Unlock()
-	err = x.run(ctx, nil)
-	if err == nil && !x.machine.Result().Plain {
-		err = e.openProtected(x, c, &core, config)
-	} else if err == nil {
-		c = nil
+	var c *Conn
+	if err = x.run(ctx, nil); err == nil && !x.machine.Result().Plain {
+		c, err = e.openProtected(x, d, config)
 	}
 	if err != nil || c == nil {
 		e.demux.removeExchange(x)
@@ -468,22 +452,21 @@ func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, conf
 	return c, nil
 }
 
-// openProtected makes c of what the exchange has yielded.
-func (e *Endpoint) openProtected(x *exchange, c *Conn, core *proto.Config, config *Config) error {
+// openProtected makes the connection of what the exchange has yielded.
+func (e *Endpoint) openProtected(x *exchange, d *connDraft, config *Config) (*Conn, error) {
 	r := x.machine.Result()
-	own := core.InitialNumber
+	own := d.core.InitialNumber
 	if r.Server && !x.meeting {
 		own = r.Peer.Number // both directions start at the client's
 	}
 	g, err := newGuard(r, config.Security.epochBits)
 	if err != nil {
-		return &securityError{ErrConfig, err}
+		return nil, &securityError{ErrConfig, err}
 	}
 	g.exchange, g.migrates = x, !config.Security.BindAddresses && !config.Security.DisableMigration
-	core.Tag = protect.Overhead
-	c.core = proto.NewProtected(time.Now(), core, &proto.Opening{Server: r.Server, Number: own, Peer: r.Peer, RTT: r.RTT})
-	c.guard = g
-	c.everOpen = true
+	d.core.Tag = protect.Overhead
+	core := proto.NewProtected(time.Now(), &d.core, &proto.Opening{Server: r.Server, Number: own, Peer: r.Peer, RTT: r.RTT})
+	c := newConn(&d.connParams, core, g)
 	if c.listener != nil {
 		e.halfOpen.count(c)
 	}
@@ -494,12 +477,10 @@ func (e *Endpoint) openProtected(x *exchange, c *Conn, core *proto.Config, confi
 	e.mu.Unlock()
 	if closed {
 		c.endpointClosed() // it was not there to be closed with the others
-		return net.ErrClosed
+		return nil, net.ErrClosed
 	}
-	c.mu.Lock()
-	c.transmitLocked(1, false)
-	c.mu.Unlock()
-	return nil
+	c.act(effortBatch, func(time.Time) {})
+	return c, nil
 }
 
 // open hands over to c, after the packets that came before the keys. Until then

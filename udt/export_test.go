@@ -3,7 +3,6 @@ package udt
 import (
 	"net/netip"
 
-	"github.com/udtgo/udtgo/udt/internal/proto"
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 )
 
@@ -17,11 +16,8 @@ func DrawNumbers(e *Endpoint, n int) (ids, numbers []uint32) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for range n {
-		var core proto.Config
-		c := &Conn{id: e.newIDLocked()}
-		config := Config{CongestionControl: NewNative}
-		e.completeLocked(&core, c, &config)
-		ids, numbers = append(ids, core.LocalID), append(numbers, core.InitialNumber)
+		d := e.draftLocked(&Config{CongestionControl: NewNative}, netip.AddrPort{}, netip.AddrPort{}, false)
+		ids, numbers = append(ids, d.core.LocalID), append(numbers, d.core.InitialNumber)
 	}
 	return ids, numbers
 }

@@ -111,10 +111,7 @@ func (e *Endpoint) shed(now time.Time) bool {
 	if c == nil {
 		return false
 	}
-	c.mu.Lock()
-	c.core.Fail(proto.ErrPeerTimeout)
-	c.noteLocked()
-	c.mu.Unlock()
+	c.fail(proto.ErrPeerTimeout)
 	e.counts.shed.Add(1)
 	return true
 }

@@ -84,8 +84,6 @@ func newBlock() *block {
 	return b
 }
 
-func (b *block) Retain() { b.refs.Add(1) }
-
 func (b *block) Release() {
 	if b.refs.Add(-1) == 0 {
 		poison(b.buf[:])
@@ -97,7 +95,7 @@ func (b *block) Release() {
 func (b *block) shared() bool { return b.refs.Load() != 1 }
 
 // Copies of single packets come in size classes: a packet must not hold a whole
-// block (the copy-break of the design).
+// block.
 const (
 	minCopyClass = 6 // 64 bytes
 	maxCopyClass = 16
@@ -110,7 +108,8 @@ type packetCopy struct {
 
 var packetCopies [maxCopyClass - minCopyClass + 1]sync.Pool
 
-func (m *memory) Copy(b []byte) ([]byte, proto.Ref) {
+// copyPacket returns b in memory of its own.
+func copyPacket(b []byte) proto.Packet {
 	class := uint8(0)
 	for 1<<(minCopyClass+class) < len(b) {
 		class++
@@ -119,11 +118,8 @@ func (m *memory) Copy(b []byte) ([]byte, proto.Ref) {
 	if p == nil {
 		p = &packetCopy{class, make([]byte, 1<<(minCopyClass+class))}
 	}
-	return p.b[:copy(p.b, b)], p
+	return proto.Packet{B: p.b[:copy(p.b, b)], Owner: p}
 }
-
-// Retain is never called: a copy has one owner.
-func (p *packetCopy) Retain() { panic("BUG: copy shared") }
 
 func (p *packetCopy) Release() {
 	poison(p.b)

@@ -161,14 +161,12 @@ func fill(r *proto.Reservation, v [][]byte, off int) {
 
 // awaitRoomLocked waits until a message of n bytes may fit.
 func (c *Conn) awaitRoomLocked(n int) error {
-	if !c.sending {
-		c.dueLocked(time.Now()) // what was committed before must leave
-	}
+	c.settleLocked(time.Now(), effortLoop) // what was committed before must leave
 	for {
 		switch {
-		case c.closed:
+		case c.end.closed:
 			return net.ErrClosed
-		case c.wdead.expired:
+		case c.write.deadline.expired:
 			return errTimeout
 		}
 		if err := c.writeErrLocked(); err != nil {
@@ -177,9 +175,9 @@ func (c *Conn) awaitRoomLocked(n int) error {
 		if c.core.WritableMessage(n) {
 			return nil
 		}
-		c.wwait, c.wneed = true, n
-		c.wspace.Wait()
-		c.wwait, c.wneed = false, 0
+		c.write.need = n
+		c.awaitSpaceLocked()
+		c.write.need = 0
 	}
 }
 
@@ -214,10 +212,7 @@ func (c *Conn) readMessageLocked(b []byte) (int, error) {
 	var array [maxPieces][]byte
 	size := c.core.MessageSize()
 	n := c.copyOutLocked(b, c.core.Pieces(0, array[:0]))
-	if !c.closed {
-		c.core.ConsumeMessage(time.Now())
-		c.consumedLocked()
-	}
+	c.consumeLocked(c.core.ConsumeMessage)
 	if n < size {
 		return n, io.ErrShortBuffer
 	}
@@ -242,14 +237,37 @@ func (c *Conn) ReadMessages(v []Message) (int, error) {
 	if err := c.awaitDataLocked(); err != nil {
 		return 0, c.opError("read", err)
 	}
+	var array [4]proto.Packet
 	n := 0
 	for n < len(v) && c.core.Readable() {
-		v[n].Payload, v[n].owner = c.core.LendMessage()
+		parts := c.core.TakeMessage(array[:0])
+		if len(parts) == 1 {
+			v[n] = Message{parts[0].B, parts[0].Owner}
+		} else {
+			c.mu.Unlock()
+			v[n] = Message{Payload: joined(parts)}
+			c.mu.Lock()
+		}
 		n++
 	}
-	c.core.Lent(time.Now())
-	c.consumedLocked()
+	c.consumeLocked(c.core.Taken)
 	return n, nil
+}
+
+// joined returns the parts of a message in one, and releases them.
+func joined(parts []proto.Packet) []byte {
+	size := 0
+	for _, p := range parts {
+		size += len(p.B)
+	}
+	b := make([]byte, 0, size)
+	for _, p := range parts {
+		b = append(b, p.B...)
+		if p.Owner != nil {
+			p.Owner.Release()
+		}
+	}
+	return b
 }
 
 // writeMessagesTo is WriteTo in ModeMessage.

@@ -59,9 +59,8 @@ type packetPeer struct {
 
 // packetState is the part of a Conn that belongs to its PacketConn.
 type packetState struct {
-	owner  *PacketConn // nil for other connections; set before start
-	queued bool        // in owner.ready; guarded by owner.mu
-	used   time.Time   // last message; guarded by owner.mu
+	queued bool      // in owner.ready; guarded by owner.mu
+	used   time.Time // last message; guarded by owner.mu
 }
 
 // ListenPacket announces on the local address and returns a PacketConn that
@@ -168,14 +167,13 @@ func (c *Conn) takeMessage(b []byte) (n int, ok bool, err error) {
 		return 0, false, nil
 	}
 	n, err = c.readMessageLocked(b)
-	c.noteLocked() // there may be more, or that was the last
-	c.dueLocked(time.Now())
+	c.settleLocked(time.Now(), effortLoop) // there may be more, or that was the last
 	return n, true, err
 }
 
 // noteConnLocked hears of changes of c's state; c.mu is held.
 func (p *PacketConn) noteConnLocked(c *Conn) {
-	if c.core.Readable() && !c.closed {
+	if c.core.Readable() && !c.end.closed {
 		p.mu.Lock()
 		if !c.packet.queued && !p.closed {
 			c.packet.queued = true
@@ -188,11 +186,11 @@ func (p *PacketConn) noteConnLocked(c *Conn) {
 	if c.core.ReadErr() == nil {
 		return
 	}
-	if !c.closed {
+	if !c.end.closed {
 		// Everything was read: nobody else will close it.
-		c.closed = true
-		c.rdead.stopLocked()
-		c.wdead.stopLocked()
+		c.end.closed = true
+		c.read.deadline.stopLocked()
+		c.write.deadline.stopLocked()
 		c.wakeAllLocked()
 		c.core.Close(time.Now())
 	}
@@ -310,7 +308,7 @@ func (p *PacketConn) closeIdle() {
 	p.mu.Unlock()
 	for _, c := range idle {
 		c.mu.Lock()
-		if !c.closed && !c.core.Readable() && c.core.Acknowledged() {
+		if !c.end.closed && !c.core.Readable() && c.core.Acknowledged() {
 			c.closeLocked()
 		}
 		c.mu.Unlock()
@@ -370,8 +368,8 @@ func (p *PacketConn) writeTo(b []byte, to netip.AddrPort) error {
 		}
 		// The connection is over; what it lost is reported by connTo.
 		c.mu.Lock()
-		c.noteLocked()
-		over := c.closed || c.core.WriteErr() != nil
+		c.settleLocked(time.Now(), effortNone)
+		over := c.end.closed || c.core.WriteErr() != nil
 		lost := c.core.Undelivered()
 		c.mu.Unlock()
 		if !over {
@@ -458,10 +456,10 @@ func (p *PacketConn) joined(c *Conn) {
 	p.mu.Lock()
 	wtime := p.wtime
 	p.mu.Unlock()
-	if !c.closed && !wtime.IsZero() {
-		c.wdead.setLocked(&c.mu, wtime, c.wakeWritersLocked)
+	if !c.end.closed && !wtime.IsZero() {
+		c.write.deadline.setLocked(&c.mu, wtime, c.wakeWritersLocked)
 	}
-	c.noteLocked()
+	c.settleLocked(time.Now(), effortNone)
 }
 
 // SetDeadline sets the read and write deadlines.
@@ -539,7 +537,7 @@ func (p *PacketConn) Close() error {
 	p.listener.Close()
 	for _, c := range conns {
 		c.mu.Lock()
-		if !c.closed {
+		if !c.end.closed {
 			c.closeLocked()
 		}
 		c.mu.Unlock()

@@ -105,11 +105,11 @@ func (c *Conn) ackData(now time.Duration, b batchState) {
 // requestAck makes an ACK due at once: the peer asked for it.
 func (c *Conn) requestAck() { c.recv.acks.now = true }
 
-// consumed is called when the application has read: the window may have to be
-// announced.
-func (c *Conn) consumed(now time.Duration) {
+// consumed is called when the application has read, and reports whether an ACK is
+// due: the window may have to be announced.
+func (c *Conn) consumed(now time.Duration) (ackDue bool) {
 	if c.phase > phaseDraining || c.closing.peer {
-		return
+		return false
 	}
 	a := &c.recv.acks
 	c.recv.account(c.cfg.Pressure)
@@ -118,7 +118,7 @@ func (c *Conn) consumed(now time.Duration) {
 	open := c.edge() - a.edge
 	left := a.edge - a.next
 	if open <= 0 || !a.anySent {
-		return
+		return a.now
 	}
 	switch {
 	case c.extended:
@@ -127,6 +127,7 @@ func (c *Conn) consumed(now time.Duration) {
 		a.update = a.update || left < 16 && (c.ackPoint() > a.next || left < minWindow)
 	}
 	a.now = a.now || a.update
+	return a.now
 }
 
 // ackTime returns when an ACK must be sent; zero means never.
@@ -141,10 +142,6 @@ func (c *Conn) ackTime(now time.Duration) time.Duration {
 	}
 	return due
 }
-
-// AckDue reports whether an acknowledgement waits to be sent, as after Consume
-// has opened the window.
-func (c *Conn) AckDue() bool { return c.recv.acks.now }
 
 // appendAck appends the ACK that is due now, with its header, to b.
 func (c *Conn) appendAck(now time.Duration, b []byte) []byte {

@@ -62,7 +62,7 @@ func (p *benchPair) round() {
 	if r := p.a.Reserve(len(p.data)); r.Size() > 0 {
 		p.a.Commit(p.now, &r, r.Copy(0, p.data))
 	}
-	for p.a.Poll(p.now, &p.batch, false) {
+	for poll(p.a, p.now, &p.batch) {
 		p.packets += p.batch.Packets()
 		p.pass(p.a, p.b, benchRef{})
 		p.pieces = p.b.Pieces(1<<20, p.pieces[:0])
@@ -72,7 +72,7 @@ func (p *benchPair) round() {
 		}
 		p.b.Consume(p.now, n)
 	}
-	for p.b.Poll(p.now, &p.batch, false) {
+	for poll(p.b, p.now, &p.batch) {
 		p.pass(p.b, p.a, nil)
 	}
 }
@@ -81,7 +81,7 @@ func (p *benchPair) round() {
 func (p *benchPair) pass(from, to *Conn, owner Ref) {
 	n := 0
 	for _, r := range p.batch.Runs {
-		to.Handle(p.now, r.B, r.Segment, owner)
+		give(to, p.now, r.B, r.Segment, owner)
 		n += r.Datagrams()
 	}
 	from.Sent(p.now, &p.batch, n)
@@ -90,7 +90,6 @@ func (p *benchPair) pass(from, to *Conn, owner Ref) {
 // benchRef is memory that stays valid for as long as the benchmark needs it.
 type benchRef struct{}
 
-func (benchRef) Retain()  {}
 func (benchRef) Release() {}
 
 // benchMemory keeps slabs for reuse.
@@ -118,9 +117,8 @@ func (m *benchMemory) FreeSlab(b []byte) {
 	*spare = append(*spare, b)
 }
 
-func (m *benchMemory) Copy(b []byte) ([]byte, Ref) { return append([]byte(nil), b...), benchRef{} }
-func (m *benchMemory) Grow(int) bool               { return true }
-func (m *benchMemory) Shrink(int)                  {}
+func (m *benchMemory) Grow(int) bool { return true }
+func (m *benchMemory) Shrink(int)    {}
 
 // openController lets everything pass.
 type openController struct{}

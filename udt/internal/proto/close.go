@@ -257,6 +257,7 @@ func (c *Conn) end(err error) {
 		c.err = err
 	}
 	c.discardUnsent()
+	releaseAll(c.hs.early)
 	c.hs.early = nil
 	c.recv.window.release()
 	c.recv.account(c.cfg.Pressure)

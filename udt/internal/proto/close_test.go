@@ -236,7 +236,7 @@ func TestShutdownIsAnsweredOnce(t *testing.T) {
 	said.Put(p[wire.HeaderLen:])
 	sent := s.b.out.sent
 	p[15], p[12], p[13], p[14] = 202, 0, 0, 0
-	s.b.c.Handle(s.time(), p, 0, nil)
+	give(s.b.c, s.time(), p, 0, nil)
 	s.b.pump()
 	require.Equal(t, sent+1, s.b.out.sent)
 	s.pass(time.Second)

@@ -68,24 +68,6 @@ func (c *Conn) WritableMessage(n int) bool {
 	return c.phase != phaseConnecting && b.roomForMessage(n)
 }
 
-// Inline reports whether what was committed is worth sending at once from the
-// writer's goroutine: nothing is under way, a full batch is ready, or it answers
-// something that was read since the last Write.
-func (c *Conn) Inline(now time.Time, answer bool) bool {
-	t := c.at(now)
-	s := &c.send
-	if c.phase != phaseOpen || c.blocked() || c.holdData(t) || c.period() > 0 && t < s.pacer.next {
-		return false
-	}
-	return answer || s.buf.una == s.buf.next || int(c.newEnd()-s.buf.next) >= c.batchPackets()/2
-}
-
-// Few reports that there is something new to send, but less than half a batch.
-func (c *Conn) Few() bool {
-	ready := int(c.newEnd() - c.send.buf.next)
-	return ready > 0 && ready < c.batchPackets()/2 && c.send.losses.empty()
-}
-
 // Unsent returns the payload bytes that were committed but not sent yet.
 func (c *Conn) Unsent() int { return c.send.buf.unsent }
 
@@ -99,21 +81,12 @@ func (c *Conn) Sequence() int64 { return c.send.buf.end }
 // AcknowledgedTo returns one past the highest packet acknowledged in full.
 func (c *Conn) AcknowledgedTo() int64 { return min(c.send.fullAcked, c.send.buf.una) }
 
-// Fine reports that the sender waits for pacing at a rate at which a coarse timer
-// would make long bursts. At yet higher rates acknowledgements wake it often enough.
-func (c *Conn) Fine() bool {
-	return c.send.stopped == StopPacing && c.period()*fastRate >= time.Duration(c.datagramSize())*time.Second
-}
-
 // AnswerNear reports that the peer has just been told of the end and that its
 // answer should take less than a millisecond.
 func (c *Conn) AnswerNear() bool {
 	return c.phase == phaseShutdown && c.extended && c.closing.repeats <= 1 &&
 		c.rtt.min() != 0 && c.rtt.min() < time.Millisecond
 }
-
-// Answering reports that the peer has told of the end and has no answer yet.
-func (c *Conn) Answering() bool { return c.closing.answer }
 
 // Stuck reports that waiting for acknowledgements has become pointless for now:
 // the peer's window is closed with nothing else under way, or two probes in a

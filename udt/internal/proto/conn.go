@@ -244,53 +244,34 @@ func (c *Conn) appendHeader(b []byte, t wire.Type, ext uint16, info uint32) []by
 	return append(b, p[:]...)
 }
 
-// Handle applies the datagrams of one read that are for this connection: b cut
-// into pieces of segment bytes. If owner is not nil, the Conn may keep
-// references to b and retains owner for each; otherwise it copies what it
-// keeps. Invalid datagrams are counted and dropped.
-func (c *Conn) Handle(now time.Time, b []byte, segment int, owner Ref) {
+// Handle applies the datagrams of one read that are for this connection, taken out
+// of their protection if they had one. Invalid ones are counted and dropped.
+func (c *Conn) Handle(now time.Time, packets []Packet) {
 	t := c.at(now)
 	c.recv.relax(c.cfg.Pressure)
-	for len(b) > 0 {
-		p := b
-		if segment > 0 && segment < len(b) {
-			p = b[:segment]
+	for i := range packets {
+		p := &packets[i]
+		switch {
+		case len(p.B) < wire.HeaderLen:
+			c.stats.Malformed++
+		case c.phase == phaseConnecting:
+			c.handleConnecting(t, p)
+		default:
+			c.handleOpen(t, p)
 		}
-		b = b[len(p):]
-		c.handlePacket(t, p, owner)
 	}
 	if c.phase != phaseConnecting {
 		c.endBatch(t)
 	}
 }
 
-// HandleOpened is Handle for packets that were taken out of their protection.
-func (c *Conn) HandleOpened(now time.Time, packets [][]byte, owner Ref) {
-	t := c.at(now)
-	c.recv.relax(c.cfg.Pressure)
-	for _, p := range packets {
-		c.handlePacket(t, p, owner)
-	}
-	c.endBatch(t)
-}
-
-func (c *Conn) handlePacket(now time.Duration, p []byte, owner Ref) {
-	switch {
-	case len(p) < wire.HeaderLen:
-		c.stats.Malformed++
-	case c.phase == phaseConnecting:
-		c.handleConnecting(now, p)
-	default:
-		c.handleOpen(now, p, owner)
-	}
-}
-
-func (c *Conn) handleOpen(now time.Duration, b []byte, owner Ref) {
+func (c *Conn) handleOpen(now time.Duration, p *Packet) {
+	b := p.B
 	c.life.heard = now
 	if !wire.IsControl(b) {
 		c.heardData = true
 		if c.phase <= phaseDraining && !c.closing.peer {
-			c.handleData(now, b, owner)
+			c.handleData(now, p)
 		}
 		return
 	}

@@ -54,8 +54,8 @@ func (x *fuzzSide) pump(now time.Time, skip int) {
 		return
 	}
 	for range 10_000 {
-		if !x.c.Poll(now, &x.batch, false) {
-			if next := x.c.Next(); !next.IsZero() && !next.After(now) {
+		if !poll(x.c, now, &x.batch) {
+			if next := nextOf(x.c, now); !next.IsZero() && !next.After(now) {
 				x.t.Fatalf("Next is %v ago: %s", now.Sub(next), timers(x.c))
 			}
 			return
@@ -252,12 +252,12 @@ func runScript(t testing.TB, b []byte) {
 		}
 		if owned {
 			ref := y.mem.ref(append([]byte(nil), b...))
-			y.c.Handle(now, ref.b, 0, ref)
+			give(y.c, now, ref.b, 0, ref)
 			ref.Release()
 			return
 		}
 		c := append([]byte(nil), b...)
-		y.c.Handle(now, c, 0, nil)
+		give(y.c, now, c, 0, nil)
 		for i := range c {
 			c[i] = poison
 		}
@@ -305,15 +305,15 @@ func runScript(t testing.TB, b []byte) {
 			}
 		case 10, 11, 12: // a packet from nowhere
 			if y.c != nil && !y.c.Connecting() {
-				y.c.Handle(now, s.packet(y.c), 0, nil)
+				give(y.c, now, s.packet(y.c), 0, nil)
 			} else if y.c != nil {
-				y.c.Handle(now, s.packet(y.c), 0, nil)
+				give(y.c, now, s.packet(y.c), 0, nil)
 			}
 		case 13, 14, 15, 16: // time
 			now = now.Add(time.Duration(1+s.byte()) * []time.Duration{time.Microsecond, 100 * time.Microsecond, time.Millisecond, 20 * time.Millisecond}[s.byte()%4])
 		case 17: // the next timer
 			if x.c != nil {
-				if next := x.c.Next(); next.After(now) {
+				if next := nextOf(x.c, now); next.After(now) {
 					now = next
 				}
 			}
@@ -356,7 +356,7 @@ func runScript(t testing.TB, b []byte) {
 			}
 		case 31:
 			if x.c != nil {
-				x.c.Inline(now, false)
+				x.c.Poll(now, nil)
 				x.c.Stuck()
 				x.c.ReadErr()
 				x.c.WriteErr()
@@ -432,13 +432,15 @@ func (x *fuzzSide) read(now time.Time, s *script) {
 		}
 		c.ConsumeMessage(now)
 	default:
-		b, owner := c.LendMessage()
-		c.Lent(now)
-		if owner != nil {
-			owner.Release()
-		} else if len(b) != n {
-			x.t.Fatalf("message of %d bytes, lent %d", n, len(b))
+		parts := c.TakeMessage(nil)
+		c.Taken(now)
+		for _, p := range parts {
+			n -= len(p.B)
 		}
+		if n != 0 {
+			x.t.Fatalf("%d bytes of the message were not taken", n)
+		}
+		releaseAll(parts)
 	}
 }
 
@@ -461,7 +463,7 @@ func FuzzHandshake(f *testing.F) {
 		for len(b) > 0 {
 			x.pump(now, 0)
 			n := min(len(b), wire.HeaderLen+wire.HandshakeLen)
-			x.c.Handle(now, b[:n], 0, nil)
+			give(x.c, now, b[:n], 0, nil)
 			b = b[n:]
 			x.check()
 			now = now.Add(100 * time.Millisecond)

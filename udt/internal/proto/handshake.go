@@ -31,7 +31,7 @@ type handshaker struct {
 	echo    uint32 // word 2 of the cookie reply, returned in the conclusion
 	peer    wire.Handshake
 	heard   bool // rendezvous: peer is valid
-	early   [][]byte
+	early   []Packet
 
 	abandoned   bool          // nobody waits for the connection any more
 	refused     bool          // the system reported the peer's port unreachable once
@@ -123,15 +123,15 @@ func appendHandshake(b []byte, h *wire.Handshake, info, stamp, dest uint32) []by
 }
 
 // handleConnecting takes a packet that arrives before the connection is open.
-func (c *Conn) handleConnecting(now time.Duration, b []byte) {
-	h := &c.hs
+func (c *Conn) handleConnecting(now time.Duration, p *Packet) {
+	h, b := &c.hs, p.B
 	if !wire.IsControl(b) || wire.ParseControl(b).Type != wire.TypeHandshake {
 		if c.rendezvous && h.heard && (!wire.IsControl(b) || wire.ParseControl(b).Type == wire.TypeKeepAlive) {
-			c.keepEarly(b)
+			c.keepEarly(p)
 			c.establish(now, &h.peer)
 			return
 		}
-		c.keepEarly(b)
+		c.keepEarly(p)
 		return
 	}
 	head := wire.ParseControl(b)
@@ -189,9 +189,25 @@ func refusal(body *wire.Handshake, own wire.SocketType) error {
 	return ErrRefused
 }
 
-func (c *Conn) keepEarly(b []byte) {
-	if len(c.hs.early) < maxEarlyPackets {
-		c.hs.early = append(c.hs.early, append([]byte(nil), b...))
+func (c *Conn) keepEarly(p *Packet) {
+	h := &c.hs
+	switch {
+	case len(h.early) >= maxEarlyPackets:
+	case wire.IsControl(p.B):
+		h.early = append(h.early, Packet{B: append([]byte(nil), p.B...)})
+	default:
+		h.early = append(h.early, *p)
+		p.Owner = nil
+	}
+}
+
+// releaseAll gives back the memory of packets that were not kept.
+func releaseAll(packets []Packet) {
+	for i := range packets {
+		if p := &packets[i]; p.Owner != nil {
+			p.Owner.Release()
+			p.Owner = nil
+		}
 	}
 }
 
@@ -239,12 +255,13 @@ func (c *Conn) establish(now time.Duration, peer *wire.Handshake) {
 	}
 	early := c.hs.early
 	c.hs.early = nil
+	defer releaseAll(early)
 	if c.hs.abandoned {
 		c.abort(now, wire.ReasonAborted)
 		return
 	}
-	for _, b := range early {
-		c.handleOpen(now, b, nil)
+	for i := range early {
+		c.handleOpen(now, &early[i])
 	}
 	c.endBatch(now)
 }

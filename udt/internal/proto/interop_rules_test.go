@@ -108,13 +108,13 @@ func slowSender(t *testing.T, gap time.Duration) (rate, capacity int) {
 			held = p
 			continue
 		case n%probeModulus == 1 && held != nil:
-			s.a.c.Handle(s.time(), append(held, p...), len(p), nil)
+			give(s.a.c, s.time(), append(held, p...), len(p), nil)
 		case n%probeModulus == 1:
 			s.pass(gap)
-			s.a.c.Handle(s.time(), p, 0, nil)
+			give(s.a.c, s.time(), p, 0, nil)
 		default:
 			s.pass(4 * time.Millisecond)
-			s.a.c.Handle(s.time(), p, 0, nil)
+			give(s.a.c, s.time(), p, 0, nil)
 		}
 		s.a.pump()
 	}

@@ -47,33 +47,30 @@ func (c *Conn) Free() {
 	c.send.log = txLog{}
 }
 
-// LendMessage takes the next message out of the buffer and lends its payload
-// until owner, which may be nil, is released. Call Lent after the last one.
-func (c *Conn) LendMessage() (payload []byte, owner Ref) {
+// TakeMessage takes the next message out of the buffer and appends its payload to
+// parts, packet by packet, whose owners, where not nil, are the caller's to release.
+// Call Taken after the last one.
+func (c *Conn) TakeMessage(parts []Packet) []Packet {
 	r := &c.recv
 	m := r.messages.front()
-	if m.end == m.first+1 {
-		s := r.buf.slot(m.first)
-		payload, owner = s.payload, s.owner
-		r.buf.bytes -= len(payload)
+	for n := m.first; n < m.end; n++ {
+		s := r.buf.slot(n)
+		parts = append(parts, Packet{B: s.payload, Owner: s.owner})
+		r.buf.bytes -= len(s.payload)
 		*s = inPacket{state: slotConsumed}
-	} else {
-		payload = make([]byte, 0, c.MessageSize())
-		for n := m.first; n < m.end; n++ {
-			payload = append(payload, r.buf.slot(n).payload...)
-		}
 	}
-	c.dropMessage()
-	return payload, owner
+	r.messages.pop()
+	return parts
 }
 
-// Lent notes that messages were taken by LendMessage.
-func (c *Conn) Lent(now time.Time) {
+// Taken notes that messages were taken by TakeMessage, and reports whether the
+// peer should hear of it.
+func (c *Conn) Taken(now time.Time) (ackDue bool) {
 	if c.recv.discarding {
-		return
+		return false
 	}
 	c.advanceHead()
-	c.consumed(c.at(now))
+	return c.consumed(c.at(now))
 }
 
 // Unanswered reports that the peer has not answered a probe.

@@ -47,7 +47,7 @@ func newLone(t *testing.T, extended bool, set ...func(c *Config)) *lone {
 func (l *lone) poll() [][]byte {
 	var out [][]byte
 	var batch Batch
-	for l.c.Poll(l.now, &batch, false) {
+	for poll(l.c, l.now, &batch) {
 		n := 0
 		for _, r := range batch.Runs {
 			for b := r.B; len(b) > 0; n++ {
@@ -73,7 +73,7 @@ func (l *lone) run(d time.Duration) (out [][]byte, at []time.Duration) {
 		for _, p := range l.poll() {
 			out, at = append(out, p), append(at, l.now.Sub(start))
 		}
-		next := l.c.Next()
+		next := nextOf(l.c, l.now)
 		if next.IsZero() || next.After(end) {
 			l.now = end
 			return out, at
@@ -87,7 +87,7 @@ func (l *lone) run(d time.Duration) (out [][]byte, at []time.Duration) {
 func (l *lone) handle(t wire.Type, info uint32, body []byte) {
 	b := make([]byte, wire.HeaderLen)
 	(&wire.Control{Type: t, Info: info, Dest: 1}).Put(b)
-	l.c.Handle(l.now, append(b, body...), 0, nil)
+	give(l.c, l.now, append(b, body...), 0, nil)
 }
 
 // data gives it the packets of these numbers in one read.
@@ -99,7 +99,7 @@ func (l *lone) data(size int, numbers ...int64) {
 		(&wire.Data{Number: wire.Number(loneFirst + n), Boundary: wire.Solo, Message: 1, Time: l.tx, Dest: 1}).Put(b)
 		run = append(run, b...)
 	}
-	l.c.Handle(l.now, run, wire.HeaderLen+size, nil)
+	give(l.c, l.now, run, wire.HeaderLen+size, nil)
 }
 
 func span64(first, end int64) (all []int64) {

@@ -1,9 +1,16 @@
 package proto
 
-// A Ref is shared memory that lives until every reference is released.
-type Ref interface {
-	Retain()
-	Release()
+// A Ref is a reference to memory, which lives until the last one is released.
+type Ref interface{ Release() }
+
+// A Packet is a datagram for a connection.
+type Packet struct {
+	B []byte
+
+	// Owner is a reference to the memory of B. A Conn that keeps a data packet takes
+	// the reference over and sets Owner to nil. With a nil Owner the memory of a data
+	// packet is the Conn's to keep. Control packets are read while the call lasts.
+	Owner Ref
 }
 
 // Memory lends the memory that a connection's buffers are made of. Package udt
@@ -12,9 +19,6 @@ type Memory interface {
 	// Slab returns size bytes, SmallSlab or LargeSlab.
 	Slab(size int) []byte
 	FreeSlab(b []byte)
-
-	// Copy returns b in memory of its own, released by owner.
-	Copy(b []byte) (c []byte, owner Ref)
 
 	// Grow asks for leave to hold n bytes more than the initial windows;
 	// Shrink gives them back.

@@ -49,11 +49,6 @@ func (m *testMemory) FreeSlab(b []byte) {
 	m.free[size] = append(m.free[size], b)
 }
 
-func (m *testMemory) Copy(b []byte) ([]byte, Ref) {
-	r := m.ref(append([]byte(nil), b...))
-	return r.b, r
-}
-
 func (m *testMemory) Grow(n int) bool {
 	if n <= 0 || m.borrowed+n > m.budget {
 		return false

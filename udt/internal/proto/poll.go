@@ -12,57 +12,83 @@ const (
 	maxAck     = wire.HeaderLen + 48 + wire.MaxAckRanges*wire.MaxRangeLen
 )
 
-// Poll appends to out, which must be empty, what may be sent at now and reports
-// whether that is anything. With controlOnly set it adds no data packets.
-func (c *Conn) Poll(now time.Time, out *Batch, controlOnly bool) bool {
+// Amount says how much is ready to be sent.
+type Amount uint8
+
+// The amounts of data.
+const (
+	NoData   Amount = iota
+	FewData         // new packets, less than half a batch
+	ManyData        // half a batch or more, or something to be sent again
+)
+
+// A Plan is what a Conn wants of its driver.
+type Plan struct {
+	At     time.Time // when Poll will have something if nothing arrives before; the zero Time means never
+	Due    bool      // At has come
+	Ready  Amount    // what the window lets be sent, pacing aside
+	Idle   bool      // nothing is on its way
+	Answer bool      // the peer has told of the end and waits for the answer
+	Fine   bool      // it is pacing that waits, at a rate at which a coarse timer would make long bursts
+}
+
+// Poll appends to out, which must be empty, what may be sent at now. If that is
+// nothing it returns when to call Poll again; otherwise the Plan is zero: out is to be
+// sent first. With a nil out it sends nothing, ends nothing and only returns the Plan.
+func (c *Conn) Poll(now time.Time, out *Batch) Plan {
 	t := c.at(now)
+	if out == nil {
+		return c.plan(t)
+	}
 	switch c.phase {
 	case phaseEnded:
 		if c.closing.answer {
 			out.end(c.appendShutdown(t, out.begin()))
 		}
-		return !out.Empty()
 	case phaseConnecting:
 		if h := &c.hs; h.deadline != 0 && t >= h.deadline {
 			c.end(ErrHandshakeTimeout)
 		} else if t >= h.due {
 			out.end(c.appendRequest(t, out.begin()))
 		}
-		return !out.Empty()
-	}
-	if c.pollLife(t) {
-		return false
-	}
-	if c.hs.responseDue || c.hs.replyDue {
-		out.end(c.appendResponse(t, out.begin()))
-	}
-	if !c.holdData(t) {
-		c.pollClose(t)
-		if c.phase <= phaseDraining && !c.closing.peer {
-			c.pollControl(t, out)
-			if !c.extended {
-				c.legacyTimers(t)
-			}
-			if !controlOnly {
-				c.pollData(t, out)
-				if out.record.n > 0 {
-					out.record.inFlight = c.inFlight()
-					c.send.log.push(out.record)
-					c.piggyback(t, out)
-				}
-			}
-			if out.Empty() {
-				c.pollControl(t, out) // what looking for data has brought up
-			}
+	default:
+		if !c.pollLife(t) {
+			c.pollOpen(t, out)
 		}
-		c.pollShutdown(t, out)
-	} else {
-		c.pollMeeting(t, out)
 	}
-	if !out.Empty() {
-		c.life.sent = t
+	if out.Empty() {
+		return c.plan(t)
 	}
-	return !out.Empty()
+	c.life.sent = t
+	return Plan{}
+}
+
+// pollOpen adds what an open connection has to say.
+func (c *Conn) pollOpen(now time.Duration, out *Batch) {
+	if c.hs.responseDue || c.hs.replyDue {
+		out.end(c.appendResponse(now, out.begin()))
+	}
+	if c.holdData(now) {
+		c.pollMeeting(now, out)
+		return
+	}
+	c.pollClose(now)
+	if c.phase <= phaseDraining && !c.closing.peer {
+		c.pollControl(now, out)
+		if !c.extended {
+			c.legacyTimers(now)
+		}
+		c.pollData(now, out)
+		if out.record.n > 0 {
+			out.record.inFlight = c.inFlight()
+			c.send.log.push(out.record)
+			c.piggyback(now, out)
+		}
+		if out.Empty() {
+			c.pollControl(now, out) // what looking for data has brought up
+		}
+	}
+	c.pollShutdown(now, out)
 }
 
 // pollShutdown adds the Shutdown, or the answer to the peer's, that is due.
@@ -113,39 +139,38 @@ func (c *Conn) pollControl(now time.Duration, out *Batch) {
 	}
 }
 
-// Due reports whether Poll would have something at now.
-func (c *Conn) Due(now time.Time) bool {
-	t := c.at(now)
-	switch {
-	case c.phase == phaseEnded:
-		return c.closing.answer
-	case c.phase == phaseConnecting:
-	case c.hs.responseDue, c.hs.replyDue, c.closing.answer:
-		return true
-	case c.phase > phaseDraining, c.closing.peer, c.holdData(t):
-	case len(c.ack2s) > 0, len(c.user) > 0, len(c.send.outgoing.requests) > 0, c.wantAckRequest,
-		c.phase == phaseDraining && c.drained() && t >= c.shutdownTime(),
-		c.closing.challengeEnd != 0 && t >= c.closing.challengeEnd:
-		return true
-	}
-	next := c.nextTime()
-	return next != 0 && next <= t
-}
-
-// Next returns when Poll will have something even if nothing arrives; the zero
-// Time means never. It is meaningful once Poll has reported nothing.
-func (c *Conn) Next() time.Time {
-	due := c.nextTime()
+// plan says what is next.
+func (c *Conn) plan(now time.Duration) Plan {
+	due := c.nextTime(now)
 	if due == 0 {
-		return time.Time{}
+		return Plan{}
 	}
-	return c.start.Add(due)
+	p := Plan{Due: due <= now, Answer: c.closing.answer}
+	if p.Due {
+		due = now
+	}
+	p.At = c.start.Add(due)
+	if c.phase == phaseConnecting {
+		return p
+	}
+	s := &c.send
+	p.Idle = s.buf.una == s.buf.next
+	p.Fine = s.stopped == StopPacing && c.period()*fastRate >= time.Duration(c.datagramSize())*time.Second
+	switch ready := int(c.newEnd() - s.buf.next); {
+	case ready >= c.batchPackets()/2 || !s.losses.empty():
+		p.Ready = ManyData
+	case ready > 0:
+		p.Ready = FewData
+	}
+	return p
 }
 
 // never is later than any time a connection sees.
 const never = time.Duration(1<<63 - 1)
 
-func (c *Conn) nextTime() time.Duration {
+// nextTime returns when Poll will have something if nothing arrives before, a time
+// that is not later than now if it has something already; zero means never.
+func (c *Conn) nextTime(now time.Duration) time.Duration {
 	due := never
 	consider := func(at time.Duration) {
 		if at != 0 && at < due {
@@ -153,27 +178,34 @@ func (c *Conn) nextTime() time.Duration {
 		}
 	}
 	switch {
-	case c.phase == phaseEnded:
-		return 0
 	case c.phase == phaseConnecting:
 		consider(c.hs.due)
 		consider(c.hs.deadline)
 		return due
+	case c.closing.answer:
+		return now
+	case c.phase == phaseEnded:
+		return 0
+	case c.hs.responseDue, c.hs.replyDue:
+		return now
 	case c.closing.peer:
 		return 0
 	}
 	consider(c.deathTime())
 	switch {
-	case c.holdData(c.now):
+	case c.holdData(now):
 		consider(c.hs.responseAt + legacyHold)
 		consider(c.meetTime())
 		return due
 	case c.phase == phaseShutdown:
 		consider(c.closing.due)
 		return due
+	case len(c.ack2s) > 0, len(c.user) > 0, len(c.send.outgoing.requests) > 0, c.wantAckRequest:
+		return now
 	}
-	consider(c.nakDue(c.now))
-	consider(c.ackTime(c.now))
+	consider(c.sendTime())
+	consider(c.ackTime(now))
+	consider(c.nakDue(now))
 	consider(c.closing.challengeEnd)
 	consider(c.keepAliveTime())
 	consider(c.testTime())
@@ -181,10 +213,9 @@ func (c *Conn) nextTime() time.Duration {
 	if c.phase == phaseDraining {
 		consider(c.closing.deadline)
 		if c.drained() {
-			consider(c.shutdownTime())
+			consider(max(c.shutdownTime(), 1))
 		}
 	}
-	consider(c.sendTime())
 	consider(c.holeTime())
 	consider(c.presumeTime())
 	if due == never {

@@ -57,10 +57,10 @@ func (c *Conn) edge() int64 {
 	return e
 }
 
-// handleData places one data packet. Owner is nil if payload must be copied to
-// be kept.
-func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
+// handleData places one data packet.
+func (c *Conn) handleData(now time.Duration, p *Packet) {
 	r := &c.recv
+	b := p.B
 	h := wire.ParseData(b)
 	payload := b[wire.HeaderLen:]
 	c.stats.PacketsReceived++
@@ -132,15 +132,13 @@ func (c *Conn) handleData(now time.Duration, b []byte, owner Ref) {
 	}
 	r.batch.placed++
 	c.stats.BytesReceived += uint64(len(payload))
-	if r.discarding {
-		payload, owner = nil, nil
-	} else if owner == nil && len(payload) > 0 {
-		payload, owner = c.memory.Copy(payload)
-	} else if owner != nil {
-		owner.Retain()
-	}
 	behindGap := n > r.next
-	r.buf.put(n, &h, payload, owner)
+	if r.discarding {
+		r.buf.put(n, &h, nil, nil)
+	} else {
+		r.buf.put(n, &h, payload, p.Owner)
+		p.Owner = nil
+	}
 	r.advanceNext()
 	if c.cfg.Message && !r.discarding && behindGap && n >= r.next && (h.Boundary.IsLast() || r.batch.filled) {
 		r.messages.arrived(&r.buf, n)
@@ -306,11 +304,12 @@ func (c *Conn) Pieces(limit int, pieces [][]byte) [][]byte {
 	return pieces
 }
 
-// Consume drops the first n readable bytes of a stream.
-func (c *Conn) Consume(now time.Time, n int) {
+// Consume drops the first n readable bytes of a stream, and reports whether the peer
+// should hear of it: the window has opened.
+func (c *Conn) Consume(now time.Time, n int) (ackDue bool) {
 	r := &c.recv
 	if r.discarding {
-		return
+		return false
 	}
 	head, off := r.buf.head, r.buf.off+n
 	for head < r.next {
@@ -325,18 +324,19 @@ func (c *Conn) Consume(now time.Time, n int) {
 		r.buf.advance(head)
 	}
 	r.buf.off = off
-	c.consumed(c.at(now))
+	return c.consumed(c.at(now))
 }
 
-// ConsumeMessage drops the next message.
-func (c *Conn) ConsumeMessage(now time.Time) {
+// ConsumeMessage drops the next message, and reports whether the peer should hear of
+// it.
+func (c *Conn) ConsumeMessage(now time.Time) (ackDue bool) {
 	r := &c.recv
 	if r.discarding || r.messages.empty() {
-		return
+		return false
 	}
 	c.dropMessage()
 	c.advanceHead()
-	c.consumed(c.at(now))
+	return c.consumed(c.at(now))
 }
 
 // dropMessage takes the next message off the queue, and frees its packets.

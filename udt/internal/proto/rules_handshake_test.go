@@ -169,13 +169,13 @@ func TestEarlyPacketsAreKept(t *testing.T) {
 func TestPingIsAnswered(t *testing.T) {
 	l := newLone(t, false)
 	h := wire.Handshake{Version: 4, Type: 1, MSS: 1500, FlowWindow: 8192, Request: 1, SocketID: 2}
-	l.c.Handle(l.now, appendHandshake(nil, &h, 0, 0, 1), 0, nil)
+	give(l.c, l.now, appendHandshake(nil, &h, 0, 0, 1), 0, nil)
 	out := ofType(l.poll(), wire.TypeHandshake)
 	require.Len(t, out, 1)
-	l.c.Handle(l.now, appendHandshake(nil, &h, 0, 0, 1), 0, nil)
+	give(l.c, l.now, appendHandshake(nil, &h, 0, 0, 1), 0, nil)
 	require.Empty(t, l.poll(), "not more often than is useful")
 	l.now = l.now.Add(time.Second)
-	l.c.Handle(l.now, appendHandshake(nil, &h, 0, 0, 1), 0, nil)
+	give(l.c, l.now, appendHandshake(nil, &h, 0, 0, 1), 0, nil)
 	require.Len(t, ofType(l.poll(), wire.TypeHandshake), 1)
 }
 

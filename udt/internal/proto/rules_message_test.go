@@ -17,7 +17,7 @@ func (l *lone) part(n int64, message uint32, b wire.Boundary, ordered bool) {
 	p := make([]byte, wire.HeaderLen+1)
 	(&wire.Data{Number: wire.Number(loneFirst + n), Boundary: b, Ordered: ordered, Message: message, Time: l.tx, Dest: 1}).Put(p)
 	p[wire.HeaderLen] = byte(n)
-	l.c.Handle(l.now, p, 0, nil)
+	give(l.c, l.now, p, 0, nil)
 	require.NoError(l.t, invariants(l.c))
 }
 
@@ -228,7 +228,7 @@ func TestRefusedAcrossAnExpiredMessage(t *testing.T) {
 	l.now = l.now.Add(80 * time.Millisecond)
 	l.ack(1, 1, 1)
 	var b Batch
-	for l.c.Poll(l.now, &b, false) && b.Packets() == 0 {
+	for poll(l.c, l.now, &b) && b.Packets() == 0 {
 		l.c.Sent(l.now, &b, 1)
 	}
 	require.Equal(t, 3, b.Packets())

@@ -432,7 +432,7 @@ func TestAckRidesAlongWithAnAnswer(t *testing.T) {
 		r := l.c.Reserve(size)
 		l.c.Commit(l.now, &r, r.Copy(0, make([]byte, size)))
 		var batch Batch
-		require.True(t, l.c.Poll(l.now, &batch, false))
+		require.True(t, poll(l.c, l.now, &batch))
 		require.Len(t, batch.Runs, 2)
 		require.GreaterOrEqual(t, len(batch.Runs[0].B), len(batch.Runs[1].B), "only the last datagram may be smaller")
 		l.c.Sent(l.now, &batch, 2)
@@ -451,7 +451,7 @@ func TestAckThatRodeAlongIsLost(t *testing.T) {
 		l.data(32, 0)
 		l.write(1)
 		var batch Batch
-		require.True(t, l.c.Poll(l.now, &batch, false))
+		require.True(t, poll(l.c, l.now, &batch))
 		require.Len(t, batch.Runs, 2)
 		l.c.Sent(l.now, &batch, taken)
 		require.EqualValues(t, taken, l.c.stats.PacketsSent)

@@ -350,7 +350,7 @@ func TestRefusedDatagramsAreForgotten(t *testing.T) {
 		l := newLone(t, extended)
 		l.write(20)
 		var b Batch
-		require.True(t, l.c.Poll(l.now, &b, false))
+		require.True(t, poll(l.c, l.now, &b))
 		n := b.Packets()
 		l.c.Sent(l.now, &b, 5)
 		require.Greater(t, n, 5)
@@ -373,7 +373,7 @@ func TestRefusedRetransmissionStaysDue(t *testing.T) {
 	l.ack(2, 10, 9, span{2, 3})
 	var b Batch
 	for range 3 {
-		require.True(t, l.c.Poll(l.now, &b, false))
+		require.True(t, poll(l.c, l.now, &b))
 		l.c.Sent(l.now, &b, 0)
 	}
 	require.Equal(t, []int64{2}, numbers(l.poll()))
@@ -466,7 +466,7 @@ func TestPacketPair(t *testing.T) {
 				require.Equal(t, n+1, got[i+1])
 			}
 		}
-		if next := l.c.Next(); !next.IsZero() {
+		if next := nextOf(l.c, l.now); !next.IsZero() {
 			l.now = next
 		}
 		l.legacyAck(l.c.send.buf.next-loneFirst, 1, 5000)

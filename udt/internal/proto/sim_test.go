@@ -240,11 +240,11 @@ func (x *side) receive(b []byte) {
 	}
 	if x.shared > 0 && x.rng.Float64() < x.shared {
 		owner := x.mem.ref(b)
-		x.c.Handle(x.time(), b, 0, owner)
+		give(x.c, x.time(), b, 0, owner)
 		owner.Release()
 		return
 	}
-	x.c.Handle(x.time(), b, 0, nil)
+	give(x.c, x.time(), b, 0, nil)
 	for i := range b {
 		b[i] = poison
 	}
@@ -294,7 +294,7 @@ func (x *side) pump() int {
 	total := 0
 	for range 1 << 16 {
 		busy := x.app != nil && x.app.step(x)
-		for due := x.c.Due(x.time()); x.c.Poll(x.time(), &x.batch, false); due = x.c.Due(x.time()) {
+		for due := x.c.Poll(x.time(), nil).Due; poll(x.c, x.time(), &x.batch); due = x.c.Poll(x.time(), nil).Due {
 			// Data may leave before a whole burst is due, and what takes their
 			// place; what the peer waits for must be due.
 			if first := x.batch.Runs[0].B; !due && (isType(wire.TypeAck)(first) || isType(wire.TypeNak)(first) ||
@@ -378,7 +378,7 @@ func (x *side) settle() {
 		x.failf("%s: %v", x.name, x.ctl.bad)
 	}
 	x.next = 0
-	if next := x.c.Next(); !next.IsZero() {
+	if next := nextOf(x.c, x.time()); !next.IsZero() {
 		x.next = next.Sub(epoch)
 		if x.next <= x.now {
 			x.failf("%s: nothing to send, but Next is %v ago, phase %d: %s", x.name, x.now-x.next, x.c.phase, timers(x.c))

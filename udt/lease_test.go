@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leads reports whether a call of c reads the socket.
-func leads(c *Conn) bool {
-	t := &c.endpoint.turn
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.leader == c
+// holds reports whether a call of c reads the socket.
+func holds(c *Conn) bool {
+	l := &c.endpoint.lease
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holder == any(c)
 }
 
 // echoPair returns a dialed connection on loopback whose accepted end echoes, after
@@ -62,7 +62,7 @@ func asking(t *testing.T, c *Conn) {
 func blockedRead(t *testing.T, c *Conn) <-chan error {
 	ended := make(chan error, 1)
 	for range 100 {
-		asking(t, c) // the turn is free for a while after each
+		asking(t, c) // the lease is free for a while after each
 		require.NoError(t, c.SetReadDeadline(time.Time{}))
 		stop := make(chan struct{})
 		go func() {
@@ -71,7 +71,7 @@ func blockedRead(t *testing.T, c *Conn) <-chan error {
 			close(stop)
 		}()
 		for range 10000 {
-			if leads(c) {
+			if holds(c) {
 				return ended
 			}
 			runtime.Gosched()
@@ -126,10 +126,10 @@ func TestSocketIsReadWithoutACall(t *testing.T) {
 	c := echoPair(t)
 	defer c.Close()
 	require.Eventually(t, func() bool {
-		turn := &c.endpoint.turn
-		turn.mu.Lock()
-		defer turn.mu.Unlock()
-		return turn.taken && turn.leader == nil
+		l := &c.endpoint.lease
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.taken && l.holder == nil
 	}, 10*time.Second, time.Millisecond)
 	asking(t, c)
 }
@@ -143,5 +143,5 @@ func TestFunctionsOfTheUserKeepTheReader(t *testing.T) {
 	for range 100 {
 		asking(t, c)
 	}
-	require.False(t, c.endpoint.turn.take(c))
+	require.False(t, c.endpoint.lease.take(c))
 }

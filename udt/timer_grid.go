@@ -14,8 +14,7 @@ const (
 	grid     = 100 * time.Millisecond
 )
 
-// A gridTimer wakes the idle connections of an endpoint. Its lock is taken after
-// Conn.mu.
+// A gridTimer wakes the idle connections of an endpoint. Its lock is a leaf.
 type gridTimer struct {
 	started time.Time
 
@@ -34,9 +33,8 @@ type gridPlace struct {
 	index int
 }
 
-// set makes c.tick be called at the first tick after t instead of at any other, and
-// returns when that is.
-func (g *gridTimer) set(c *Conn, t time.Time) time.Time {
+// set makes c.tick be called at the first tick after t instead of at any other.
+func (g *gridTimer) set(c *Conn, t time.Time) {
 	tick := int64(t.Sub(g.started)/grid) + 1
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -44,7 +42,6 @@ func (g *gridTimer) set(c *Conn, t time.Time) time.Time {
 		g.removeLocked(c)
 		g.addLocked(c, tick)
 	}
-	return g.time(tick)
 }
 
 // remove makes c be forgotten.

@@ -11,14 +11,14 @@ import (
 const fineWait = 700 * time.Microsecond
 
 // A fineTimer wakes those connections of an endpoint whose pacing needs waits
-// shorter than fineWait (design decisions, section 6.3). It costs a system call
+// shorter than fineWait (internal/proto/SPEC.md#pacing). It costs a system call
 // per wait, and a goroutine from the first one on until the endpoint is closed.
 type fineTimer struct {
 	mu      sync.Mutex
 	alarm   *udpio.Alarm
 	unable  bool // there is none, or the endpoint is closed
 	waiting []fineWaiter
-	set     time.Time // when the alarm goes off, zero if it is not set
+	due     time.Time // when the alarm goes off, zero if it is not set
 }
 
 type fineWaiter struct {
@@ -26,8 +26,8 @@ type fineWaiter struct {
 	at time.Time
 }
 
-// wake makes c.timeout be called at t. It reports whether it can.
-func (f *fineTimer) wake(c *Conn, t time.Time, left time.Duration) bool {
+// set makes c.timeout be called at t. It reports whether it can.
+func (f *fineTimer) set(c *Conn, t time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.unable {
@@ -43,9 +43,9 @@ func (f *fineTimer) wake(c *Conn, t time.Time, left time.Duration) bool {
 		go f.run(alarm)
 	}
 	f.addLocked(c, t)
-	if f.set.IsZero() || t.Before(f.set) {
-		f.set = t
-		f.alarm.Set(left)
+	if f.due.IsZero() || t.Before(f.due) {
+		f.due = t
+		f.alarm.Set(time.Until(t))
 	}
 	return true
 }
@@ -62,40 +62,40 @@ func (f *fineTimer) addLocked(c *Conn, t time.Time) {
 
 // run wakes connections until the alarm is closed.
 func (f *fineTimer) run(alarm *udpio.Alarm) {
-	var due []*Conn
+	var woken []*Conn
 	for alarm.Wait() == nil {
-		due = f.take(due[:0])
-		for i, c := range due {
+		woken = f.take(woken[:0])
+		for i, c := range woken {
 			c.timeout()
-			due[i] = nil
+			woken[i] = nil
 		}
 	}
 }
 
-// take removes the connections whose time has come, appends them to due, and sets
+// take removes the connections whose time has come, appends them to woken, and sets
 // the alarm for the next.
-func (f *fineTimer) take(due []*Conn) []*Conn {
+func (f *fineTimer) take(woken []*Conn) []*Conn {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
-	f.set = time.Time{}
+	f.due = time.Time{}
 	for i := 0; i < len(f.waiting); {
 		switch w := f.waiting[i]; {
 		case !w.at.After(now):
-			due = append(due, w.c)
+			woken = append(woken, w.c)
 			last := len(f.waiting) - 1
 			f.waiting[i], f.waiting[last] = f.waiting[last], fineWaiter{}
 			f.waiting = f.waiting[:last]
 			continue
-		case f.set.IsZero() || w.at.Before(f.set):
-			f.set = w.at
+		case f.due.IsZero() || w.at.Before(f.due):
+			f.due = w.at
 		}
 		i++
 	}
-	if !f.set.IsZero() {
-		f.alarm.Set(f.set.Sub(now))
+	if !f.due.IsZero() {
+		f.alarm.Set(f.due.Sub(now))
 	}
-	return due
+	return woken
 }
 
 func (f *fineTimer) close() {
