@@ -144,7 +144,8 @@ type Config struct {
 	// of a protected connection has moved, and that a peer has no protected mode
 	// where that was preferred; and at level Warn what should not happen among
 	// honest peers. Of each kind of the latter two there are at most ten a second.
-	// Nil means none. An endpoint keeps the first one that it is given.
+	// A goroutine without any lock calls its handler, which may block, and may use
+	// the connection. Nil means none. An endpoint keeps the first one that it is given.
 	Logger *slog.Logger
 
 	initialNumber *uint32 // set by tests that need sequence numbers to wrap

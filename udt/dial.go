@@ -347,7 +347,7 @@ func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Confi
 		if c, err := e.dialProtected(ctx, raddr, config, host, rendezvous, owner); c != nil || err != nil {
 			return c, err
 		}
-		e.warn(time.Now(), eventPlain, raddr)
+		e.event(time.Now(), eventPlain, raddr)
 	}
 	local := e.localFor(raddr)
 	d, err := e.draft(config, local, raddr, rendezvous)

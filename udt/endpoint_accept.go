@@ -74,7 +74,7 @@ func (e *Endpoint) handleUnaddressed(now time.Time, b []byte, r udpio.Received) 
 	e.mu.Unlock()
 	if !valid {
 		e.counts.falseCookies.Add(1)
-		e.warn(now, eventCookie, r.From)
+		e.event(now, eventCookie, r.From)
 		return
 	}
 	if secured {
@@ -136,7 +136,7 @@ func (e *Endpoint) refuse(l *Listener, head wire.Control, body *wire.Handshake, 
 // further datagrams of a TLS first flight, are answered alike but not counted.
 func (e *Endpoint) refuseFirst(now time.Time, l *Listener, key acceptKey, head wire.Control, body *wire.Handshake, r udpio.Received) {
 	e.counts.refused.Add(1)
-	e.log("connection refused", r.From)
+	e.event(time.Now(), eventRefused, r.From)
 	e.demux.refuse(key, now, nil)
 	e.refuse(l, head, body, r)
 }
@@ -159,7 +159,7 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 		e.refuse(l, head, body, r)
 		return
 	case e.tooMany(l, r.From):
-		e.warn(now, eventConns, r.From)
+		e.event(now, eventConns, r.From)
 	case !e.mayAccept(now, l, r.From):
 		return // its client asks again
 	case !l.reserve() && !(e.shed(now) && l.reserve()):
@@ -173,9 +173,9 @@ func (e *Endpoint) accept(now time.Time, l *Listener, key acceptKey, head wire.C
 }
 
 // limited counts and logs a handshake packet that is dropped because of a limit.
-func (e *Endpoint) limited(now time.Time, kind securityEvent, from netip.AddrPort) {
+func (e *Endpoint) limited(now time.Time, kind eventKind, from netip.AddrPort) {
 	e.counts.limited.Add(1)
-	e.warn(now, kind, from)
+	e.event(now, kind, from)
 }
 
 // tooMany reports whether the port, or the prefix of from, has all the connections
@@ -228,7 +228,7 @@ func (e *Endpoint) acceptProtected(now time.Time, l *Listener, key acceptKey, he
 	case body.Type != l.socketType(), body.Version != wire.Version,
 		body.MSS < minProtectedMSS, int32(body.FlowWindow) < 1, body.Number&^wire.NumberMask != 0:
 	case e.tooMany(l, r.From):
-		e.warn(now, eventConns, r.From)
+		e.event(now, eventConns, r.From)
 	case !e.mayAccept(now, l, r.From):
 		return // its client asks again
 	case l.full() && !e.shed(now):
@@ -296,11 +296,11 @@ func (x *exchange) serve(l *Listener, d *connDraft, sc *secure.Config, first []b
 	}
 	if !l.reserve() {
 		// The backlog has filled up meanwhile.
-		e.log("connection refused", x.addr)
+		e.event(time.Now(), eventRefused, x.addr)
 		c.Abort()
 		return
 	}
-	e.log("connection accepted", x.addr)
+	e.event(time.Now(), eventAccepted, x.addr)
 	l.offer(c)
 }
 
@@ -312,7 +312,7 @@ func (x *exchange) failed(err error) {
 		e.counts.unauthorized.Add(1)
 	}
 	if err != net.ErrClosed { // else it is the endpoint that has ended
-		e.warn(time.Now(), eventTLS, x.addr, slog.Any("error", err))
+		e.event(time.Now(), eventTLS, x.addr, slog.Any("error", err))
 	}
 }
 
@@ -339,9 +339,9 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 	c := newConn(&d.connParams, proto.NewServer(now, &d.core, &a), nil)
 	e.halfOpen.add(c, now)
 	e.demux.add(c)
-	e.log("connection accepted", r.From)
+	e.event(time.Now(), eventAccepted, r.From)
 	if l.config.Security.on() {
-		e.warn(now, eventPlain, r.From)
+		e.event(now, eventPlain, r.From)
 	}
 	c.act(effortBatch, func(time.Time) {})
 	l.offer(c)
@@ -371,10 +371,4 @@ func (e *Endpoint) answerFromGrave(now time.Time, g *grave, b []byte, segment in
 	(&wire.Control{Type: wire.TypeShutdown, Info: wire.ShutdownAnswer, Dest: g.peerID}).Put(out[:])
 	g.shutdown.Put(out[wire.HeaderLen:])
 	e.send(udpio.NewPeer(g.addr, e.source(g.local)), out[:])
-}
-
-func (e *Endpoint) log(text string, peer netip.AddrPort) {
-	if logger := e.logger.Load(); logger != nil && logger.Enabled(context.Background(), slog.LevelDebug) {
-		logger.Debug(text, "local", e.LocalAddr(), "peer", peer)
-	}
 }

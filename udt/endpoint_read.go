@@ -103,7 +103,7 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 		return c.handleProtected(now, b, segment, nil, e.share.note(now, c), &r)
 	case c != nil:
 		e.counts.wrongSource.Add(1)
-		e.warn(now, eventWrongSource, r.From)
+		e.event(now, eventWrongSource, r.From)
 	case buried != nil:
 		e.answerFromGrave(now, buried, b, segment)
 	default:

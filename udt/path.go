@@ -109,6 +109,6 @@ func (c *Conn) handleOwnLocked(now time.Time, b []byte, from netip.AddrPort) {
 		c.probe = nil
 		c.guard.moves++
 		c.core.PathChanged()
-		c.endpoint.warn(now, eventMoved, from, slog.Any("former", former))
+		c.endpoint.event(now, eventMoved, from, slog.Any("former", former))
 	}
 }

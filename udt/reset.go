@@ -66,7 +66,7 @@ func (e *Endpoint) handleUnknown(now time.Time, b []byte, r *udpio.Received) {
 	if len(b) >= minResetLen && wire.Dest(b)&noSocketID != 0 {
 		if c := e.demux.resets(resetToken(b[len(b)-resetTokenLen:]), r.From); c != nil {
 			e.counts.resets.Add(1)
-			e.warn(now, eventReset, r.From)
+			e.event(now, eventReset, r.From)
 			c.fail(proto.ErrReset)
 			return
 		}
