@@ -26,7 +26,6 @@ type Conn struct {
 	// What others keep here about c, each under a lock of its own.
 	packet     packetState  // PacketConn.mu
 	half       halfOpenConn // halfOpen.mu
-	place      gridPlace    // gridTimer.mu
 	shareRound uint32       // socketShare: the reader of the socket
 
 	// mu guards what follows. Under it is only arithmetic: no payload is copied, no
@@ -77,6 +76,7 @@ func newConn(p *connParams, core *proto.Conn, g *guard) *Conn {
 	c.read.init(&c.mu)
 	c.write.init(&c.mu)
 	c.end.progress.L = &c.mu
+	c.tx.timer.Init((*waker)(c))
 	c.end.opened = core.Open()
 	c.unheard = p.listener != nil && g == nil
 	c.keepAlive = p.keepAlivePeriod

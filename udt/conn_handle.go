@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/udtgo/udtgo/udt/internal/memory"
 	"github.com/udtgo/udtgo/udt/internal/proto"
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 	"github.com/udtgo/udtgo/udt/internal/wire"
@@ -15,7 +16,7 @@ type inbox struct{ packets []proto.Packet }
 var inboxes = sync.Pool{New: func() any { return new(inbox) }}
 
 // cut fills the inbox with b, cut into pieces of segment bytes.
-func (in *inbox) cut(b []byte, segment int, blk *block) {
+func (in *inbox) cut(b []byte, segment int, blk *memory.Block) {
 	for len(b) > 0 {
 		p := b
 		if segment > 0 && segment < len(b) {
@@ -28,15 +29,15 @@ func (in *inbox) cut(b []byte, segment int, blk *block) {
 
 // add adds a packet. A data packet gets memory that the connection may keep: a
 // reference to blk, which it lies in, or if that is nil a copy.
-func (in *inbox) add(p []byte, blk *block) {
+func (in *inbox) add(p []byte, blk *memory.Block) {
 	switch {
 	case len(p) < wire.HeaderLen || wire.IsControl(p):
 		in.packets = append(in.packets, proto.Packet{B: p})
 	case blk != nil:
-		blk.refs.Add(1)
+		blk.Hold()
 		in.packets = append(in.packets, proto.Packet{B: p, Owner: blk})
 	default:
-		in.packets = append(in.packets, copyPacket(p))
+		in.packets = append(in.packets, memory.Copy(p))
 	}
 }
 
@@ -56,7 +57,7 @@ func (in *inbox) empty() {
 // segment bytes. If blk is not nil b lies in it, and the connection may keep references
 // to it. Share is the connection's part of the socket's buffer. It reports how often a
 // call that waited for data has got some, zero if none did now.
-func (c *Conn) handle(now time.Time, b []byte, segment int, blk *block, share int) (served int) {
+func (c *Conn) handle(now time.Time, b []byte, segment int, blk *memory.Block, share int) (served int) {
 	if c.guard != nil {
 		return c.handleProtected(now, b, segment, blk, share, nil)
 	}
@@ -72,7 +73,7 @@ func (c *Conn) handle(now time.Time, b []byte, segment int, blk *block, share in
 // handleProtected is handle for a protected connection. The packets are opened before
 // mu is taken. If moved is not nil, they came from there and not from where the peer is
 // known to be.
-func (c *Conn) handleProtected(now time.Time, b []byte, segment int, blk *block, share int, moved *udpio.Received) (served int) {
+func (c *Conn) handleProtected(now time.Time, b []byte, segment int, blk *memory.Block, share int, moved *udpio.Received) (served int) {
 	g := c.guard
 	err := g.open(now, b, segment)
 	in := inboxes.Get().(*inbox)

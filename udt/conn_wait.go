@@ -3,6 +3,8 @@ package udt
 import (
 	"context"
 	"sync"
+
+	"github.com/udtgo/udtgo/udt/internal/memory"
 )
 
 // A waitPoint is where calls wait for one thing. Conn.mu guards it.
@@ -29,13 +31,13 @@ func (c *Conn) awaitLocked(w *waitPoint) {
 	w.waiting++
 	defer func() { w.waiting-- }()
 	l := &c.endpoint.lease
-	if !l.take(c) {
+	if !l.Take(c) {
 		w.Wait()
 		return
 	}
 	c.lent = w
 	c.mu.Unlock()
-	b := newBlock()
+	b := memory.NewBlock()
 	_, ok := c.endpoint.receive(b)
 	b.Release()
 	c.mu.Lock()
@@ -47,9 +49,9 @@ func (c *Conn) awaitLocked(w *waitPoint) {
 	switch {
 	case !ok:
 	case !over && others <= 0 && c.endpoint.demux.len() <= 1:
-		l.giveBack()
+		l.GiveBack()
 	default:
-		l.handOver()
+		l.HandOver()
 	}
 }
 
@@ -67,7 +69,7 @@ func (c *Conn) awaitProgressLocked() {
 func (c *Conn) wakeLocked(w *waitPoint) {
 	w.Broadcast()
 	if c.lent == w && !c.handling {
-		c.endpoint.lease.interruptHolder(c)
+		c.endpoint.lease.Interrupt(c)
 	}
 }
 

@@ -14,8 +14,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/udtgo/udtgo/udt/internal/lease"
+	"github.com/udtgo/udtgo/udt/internal/memory"
 	"github.com/udtgo/udtgo/udt/internal/proto"
 	"github.com/udtgo/udtgo/udt/internal/secure"
+	"github.com/udtgo/udtgo/udt/internal/timer"
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
@@ -27,10 +30,10 @@ import (
 // endpoints close by themselves with their last connection.
 type Endpoint struct {
 	sock      udpio.Socket
-	lease     lease
+	lease     lease.Lease
 	share     socketShare
-	timers    timers
-	memory    memory
+	timers    timer.Group
+	memory    memory.Budget
 	demux     demux
 	halfOpen  halfOpen
 	started   time.Time
@@ -77,7 +80,7 @@ func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
 		return nil, err
 	}
 	e := startEndpoint(sock, false, nil)
-	e.lease.start()
+	e.lease.Start()
 	return e, nil
 }
 
@@ -91,19 +94,19 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 	var seed [32]byte
 	rand.Read(seed[:])
 	e.random = mathrand.NewChaCha8(seed)
-	e.memory.limit.Store(defaultMemoryLimit)
-	e.memory.readLimit.Store(defaultReceiveMemory)
+	e.memory.Limit.Store(defaultMemoryLimit)
+	e.memory.ReadLimit.Store(defaultReceiveMemory)
 	e.useLogger(logger)
 	e.demux.init()
-	e.timers.grid.started = now
 	info := sock.Info()
 	e.share.buffer = info.RecvBuffer
 	if runtime.GOOS == "linux" {
 		e.share.buffer *= 2 // Linux doubles it over what it was asked for
 	}
-	e.lease.read, e.lease.interrupt, e.lease.able = e.read, sock.Interrupt, info.Interruptible
-	e.lease.over = func() { close(e.done) }
-	e.timers.fine.unable = !info.Interruptible // bubbles and other networks have clocks of their own
+	e.lease.Config = lease.Config{
+		Read: e.read, Interrupt: sock.Interrupt, Over: func() { close(e.done) }, Able: info.Interruptible,
+	}
+	e.timers.Init(now, info.Interruptible)
 	return e
 }
 
@@ -117,7 +120,7 @@ func (e *Endpoint) SyscallConn() (syscall.RawConn, error) { return e.sock.Syscal
 
 // SetMemoryLimit bounds the bytes that the buffers of all connections together
 // may grow by beyond their initial sizes. The default is 1 GiB.
-func (e *Endpoint) SetMemoryLimit(n int64) { e.memory.limit.Store(n) }
+func (e *Endpoint) SetMemoryLimit(n int64) { e.memory.Limit.Store(n) }
 
 // OnForeignPacket sets a function for datagrams that are not UDT's, such as
 // those of STUN. It is called from the goroutine that reads the socket: it must
@@ -127,7 +130,7 @@ func (e *Endpoint) OnForeignPacket(f func(b []byte, from netip.AddrPort)) {
 		e.foreign.Store(nil)
 		return
 	}
-	e.lease.veto()
+	e.lease.Veto()
 	e.foreign.Store(&f)
 }
 
@@ -176,7 +179,7 @@ func (e *Endpoint) useLogger(l *slog.Logger) {
 
 // useLimits sets the limits of the whole port.
 func (e *Endpoint) useLimits(l *Limits) {
-	e.memory.readLimit.Store(limit(l.ReceiveMemory, defaultReceiveMemory))
+	e.memory.ReadLimit.Store(limit(l.ReceiveMemory, defaultReceiveMemory))
 }
 
 // Stats returns a snapshot.
@@ -190,8 +193,8 @@ func (e *Endpoint) Stats() EndpointStats {
 		SegmentationOffload: i.GSO, ReceiveOffload: i.GRO,
 		SocketRecvBuffer: i.RecvBuffer, SocketSendBuffer: i.SendBuffer,
 		TransientErrors: i.TransientErrors, SegmentationFallbacks: i.SegmentationFallbacks,
-		MemoryHeld: e.memory.held.Load(), HandshakesLimited: e.counts.limited.Load(),
-		HalfOpen: e.halfOpen.len(), HalfOpenShed: e.counts.shed.Load(), ReceiveHeld: e.memory.unread.Load(),
+		MemoryHeld: e.memory.Held(), HandshakesLimited: e.counts.limited.Load(),
+		HalfOpen: e.halfOpen.len(), HalfOpenShed: e.counts.shed.Load(), ReceiveHeld: e.memory.Unread(),
 	}
 }
 
@@ -281,8 +284,8 @@ func (e *Endpoint) closeLocked() {
 		e.idle.Stop()
 	}
 	e.sock.Close()
-	e.lease.close()
-	e.timers.close()
+	e.lease.Close()
+	e.timers.Close()
 }
 
 // Close aborts every connection and closes the socket at once. Shutdown does it

@@ -4,26 +4,31 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/udtgo/udtgo/udt/internal/memory"
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
+// lendAfter is how often a call must have waited for data on a connection before
+// the next one may read the socket itself: a short one is over before that pays.
+const lendAfter = 3
+
 // read receives and hands out packets until the socket is closed, or a call had better do
 // it.
 func (e *Endpoint) read() {
-	b := newBlock()
+	b := memory.NewBlock()
 	defer func() { b.Release() }()
 	for {
-		if b.shared() {
+		if b.Shared() {
 			b.Release()
-			b = newBlock()
+			b = memory.NewBlock()
 		}
 		served, ok := e.receive(b)
 		if !ok {
 			return
 		}
-		if served >= lendAfter && e.demux.len() == 1 && e.lease.lends() {
-			e.lease.giveBack()
+		if served >= lendAfter && e.demux.len() == 1 && e.lease.Lends() {
+			e.lease.GiveBack()
 			return
 		}
 	}
@@ -32,8 +37,8 @@ func (e *Endpoint) read() {
 // receive reads the socket once. It reports whether a call that waited for data
 // got some: how often this has happened on that connection. If not ok the socket is
 // closed and the lease given up.
-func (e *Endpoint) receive(b *block) (served int, ok bool) {
-	r, err := e.sock.Recv(b.buf[:])
+func (e *Endpoint) receive(b *memory.Block) (served int, ok bool) {
+	r, err := e.sock.Recv(b.Buf[:])
 	if err == nil {
 		served = e.dispatch(time.Now(), b, r)
 		if e.retired.Load() && e.retired.Swap(false) {
@@ -48,15 +53,15 @@ func (e *Endpoint) receive(b *block) (served int, ok bool) {
 	if err == udpio.ErrInterrupted {
 		return 0, true
 	}
-	e.lease.end()
+	e.lease.End()
 	e.Close()
 	return 0, false
 }
 
 // dispatch cuts what was read into runs of packets for the same connection. It
 // reports what deliver did for the last of them.
-func (e *Endpoint) dispatch(now time.Time, blk *block, r udpio.Received) (served int) {
-	b := blk.buf[:r.N]
+func (e *Endpoint) dispatch(now time.Time, blk *memory.Block, r udpio.Received) (served int) {
+	b := blk.Buf[:r.N]
 	segment := max(r.Segment, 1)
 	for len(b) > 0 {
 		first := b[:min(segment, len(b))]
@@ -83,7 +88,7 @@ const holdBytes = 32 << 10
 
 // deliver hands a run of packets to the connection they are for, and reports
 // how often a call that waited for its data has got some, zero if none did now.
-func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id uint32, r udpio.Received) (served int) {
+func (e *Endpoint) deliver(now time.Time, blk *memory.Block, b []byte, segment int, id uint32, r udpio.Received) (served int) {
 	if id == 0 {
 		for len(b) > 0 {
 			p := b[:min(segment, len(b))]

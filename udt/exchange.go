@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/udtgo/udtgo/udt/internal/memory"
 	"github.com/udtgo/udtgo/udt/internal/protect"
 	"github.com/udtgo/udtgo/udt/internal/proto"
 	"github.com/udtgo/udtgo/udt/internal/secure"
@@ -97,7 +98,7 @@ func (x *exchange) run(ctx context.Context, leave chan struct{}) error {
 	refused := false
 	alarm := alarm{rang: make(chan struct{}, 1)}
 	if x.reading {
-		alarm.ring = func() { x.endpoint.lease.interruptHolder(x) }
+		alarm.ring = func() { x.endpoint.lease.Interrupt(x) }
 		stop := context.AfterFunc(ctx, alarm.ring)
 		defer stop()
 	}
@@ -220,7 +221,7 @@ func (x *exchange) read(ctx context.Context) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b := newBlock()
+	b := memory.NewBlock()
 	defer b.Release()
 	if _, ok := x.endpoint.receive(b); !ok {
 		x.reading = false
@@ -424,12 +425,12 @@ func (e *Endpoint) dialProtected(ctx context.Context, raddr netip.AddrPort, conf
 		e.sock.NotifyRefused(true)
 		defer e.sock.NotifyRefused(false)
 	}
-	if e.lease.takeFirst(x) {
+	if e.lease.TakeFirst(x) {
 		// Nobody else is served by the socket yet, not even while TLS works.
 		x.reading = true
 		defer func() {
 			if x.reading {
-				e.lease.giveBack()
+				e.lease.GiveBack()
 			}
 		}()
 	}

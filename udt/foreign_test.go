@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/udt/internal/memory"
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 )
 
@@ -26,10 +27,10 @@ func TestMergedForeignPacketsAreSeparated(t *testing.T) {
 	e.OnForeignPacket(func(b []byte, _ netip.AddrPort) { sizes = append(sizes, len(b)) })
 	for _, id := range []byte{0, 9} {
 		sizes = nil
-		b := newBlock()
-		clear(b.buf[:])
+		b := memory.NewBlock()
+		clear(b.Buf[:])
 		for _, first := range []int{0, 20, 40} {
-			b.buf[first+15] = id // where UDT has the socket ID
+			b.Buf[first+15] = id // where UDT has the socket ID
 		}
 		e.dispatch(time.Now(), b, udpio.Received{N: 55, Segment: 20, From: netip.MustParseAddrPort("127.0.0.1:9")})
 		b.Release()

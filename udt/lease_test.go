@@ -1,271 +1,143 @@
 package udt
 
 import (
-	"math/rand/v2"
-	"sync/atomic"
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// A leased is a lease of a socket that does not exist, and what becomes of it.
-type leased struct {
-	*testing.T
-	lease
-	reading    atomic.Int32 // goroutines that read
-	holding    any          // the call that reads, nil if none does
-	leave      chan func()  // what the goroutine that reads does to leave
-	interrupts int
-	overs      int
+// holds reports whether a call of c reads the socket.
+func holds(c *Conn) bool {
+	holder, _ := c.endpoint.lease.Holder()
+	return holder == any(c)
 }
 
-func newLeased(t *testing.T, able bool) *leased {
-	l := &leased{T: t, leave: make(chan func())}
-	l.lease.able = able
-	l.lease.read = func() {
-		l.reading.Add(1)
-		then := <-l.leave
-		l.reading.Add(-1)
-		then()
-	}
-	l.lease.interrupt = func() { l.interrupts++ }
-	l.lease.over = func() { l.overs++ }
-	return l
-}
-
-// readers returns how many read, now that nobody does anything else.
-func (l *leased) readers() int {
-	synctest.Wait()
-	if l.holding != nil {
-		return int(l.reading.Load()) + 1
-	}
-	return int(l.reading.Load())
-}
-
-func (l *leased) takes(holder any) bool {
-	if l.take(holder) {
-		l.holding = holder
-	}
-	return l.holding == holder
-}
-
-func (l *leased) givesBack() { l.holding = nil; l.giveBack() }
-
-// goroutineLeaves makes the goroutine that reads do something, and no longer read.
-func (l *leased) goroutineLeaves(then func()) {
-	synctest.Wait()
-	require.EqualValues(l, 1, l.reading.Load())
-	l.leave <- then
-	synctest.Wait()
-}
-
-// finish closes the socket, and requires that it is read to the end and no further.
-func (l *leased) finish() {
-	l.close()
-	synctest.Wait()
-	switch {
-	case l.reading.Load() > 0:
-		l.goroutineLeaves(l.end)
-	case l.holding != nil:
-		l.holding = nil
-		l.giveBack()
-	}
-	time.Sleep(10 * takeOverAfter)
-	require.Zero(l, l.readers())
-	require.Equal(l, 1, l.overs)
-	require.False(l, l.take(1))
-}
-
-func TestLease(t *testing.T) {
-	const call, other = 1, 2
-	for name, f := range map[string]func(l *leased){
-		"a goroutine reads from the start": func(l *leased) {
-			l.start()
-			require.Equal(l, 1, l.readers())
-			require.False(l, l.takes(call))
-		},
-		"a dial reads first": func(l *leased) {
-			require.True(l, l.takeFirst(call))
-			l.holding = call
-			require.False(l, l.takeFirst(other))
-			require.Zero(l, l.reading.Load())
-		},
-		"a call takes what the goroutine gave back": func(l *leased) {
-			l.start()
-			l.goroutineLeaves(l.giveBack)
-			require.Zero(l, l.readers())
-			require.True(l, l.takes(call))
-			require.False(l, l.take(other))
-		},
-		"a goroutine takes over what no call takes": func(l *leased) {
-			l.start()
-			l.goroutineLeaves(l.giveBack)
-			time.Sleep(2 * takeOverAfter)
-			require.Equal(l, 1, l.readers())
-		},
-		"no goroutine takes over from a call": func(l *leased) {
-			l.start()
-			l.goroutineLeaves(l.giveBack)
-			require.True(l, l.takes(call))
-			time.Sleep(time.Hour)
-			require.Equal(l, 1, l.readers())
-			require.Zero(l, l.reading.Load())
-		},
-		"no goroutine takes over between calls that follow each other": func(l *leased) {
-			l.start()
-			l.goroutineLeaves(l.giveBack)
-			for range 100 {
-				require.True(l, l.takes(call))
-				time.Sleep(takeOverAfter / 3)
-				l.givesBack()
-				time.Sleep(takeOverAfter / 3)
-				require.Zero(l, l.readers())
+// echoPair returns a dialed connection on loopback whose accepted end echoes, after
+// so many exchanges that its Reads read the socket themselves.
+func echoPair(t *testing.T) *Conn {
+	l, err := Listen("udt", "127.0.0.1:0", nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	echoed := make(chan struct{})
+	go func() {
+		defer close(echoed)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
 			}
-		},
-		"a call hands over to a goroutine": func(l *leased) {
-			require.True(l, l.takeFirst(call))
-			l.handOver()
-			require.Equal(l, 1, l.readers())
-			require.False(l, l.takes(call))
-		},
-		"only the holder is interrupted": func(l *leased) {
-			l.start()
-			l.interruptHolder(call)
-			l.interruptHolder(nil)
-			require.Zero(l, l.interrupts)
-			l.goroutineLeaves(l.giveBack)
-			require.True(l, l.takes(call))
-			l.interruptHolder(other)
-			require.Zero(l, l.interrupts)
-			l.interruptHolder(call)
-			require.Equal(l, 1, l.interrupts)
-			l.givesBack()
-			l.interruptHolder(call)
-			require.Equal(l, 1, l.interrupts)
-		},
-		"after a veto no call takes it": func(l *leased) {
-			l.start()
-			require.True(l, l.lends())
-			l.veto()
-			require.False(l, l.lends())
-			l.goroutineLeaves(l.giveBack)
-			require.False(l, l.takes(call))
-			time.Sleep(2 * takeOverAfter)
-			require.Equal(l, 1, l.readers())
-		},
-		"after a veto a goroutine reads for the dial": func(l *leased) {
-			l.veto()
-			require.False(l, l.takeFirst(call))
-			require.Equal(l, 1, l.readers())
-		},
-		"who holds it at the veto goes on": func(l *leased) {
-			require.True(l, l.takeFirst(call))
-			l.holding = call
-			l.veto()
-			require.Equal(l, 1, l.readers())
-			l.givesBack()
-			require.False(l, l.takes(call))
-		},
-		"the reader ends it after the socket was closed": func(l *leased) {
-			l.start()
-			synctest.Wait()
-			l.close()
-			require.Zero(l, l.overs)
-			l.goroutineLeaves(l.end)
-			require.Equal(l, 1, l.overs)
-		},
-		"a call that gives it back after the socket was closed ends it": func(l *leased) {
-			require.True(l, l.takeFirst(call))
-			l.holding = call
-			l.close()
-			require.Zero(l, l.overs)
-			l.givesBack()
-			require.Equal(l, 1, l.overs)
-		},
-		"a closed socket that nobody reads is over at once": func(l *leased) {
-			l.close()
-			require.Equal(l, 1, l.overs)
-		},
+			_, _ = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c})
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-echoed })
+	c, err := Dial("udt", l.Addr().String(), &Config{HandshakeTimeout: time.Minute})
+	require.NoError(t, err)
+	for range 4 * lendAfter {
+		asking(t, c)
+	}
+	return c
+}
+
+func asking(t *testing.T, c *Conn) {
+	b := []byte("ping")
+	_, err := c.Write(b)
+	require.NoError(t, err)
+	_, err = io.ReadFull(c, b)
+	require.NoError(t, err)
+	require.Equal(t, "ping", string(b))
+}
+
+// blockedRead starts a Read that reads the socket, and returns where its error
+// arrives.
+func blockedRead(t *testing.T, c *Conn) <-chan error {
+	ended := make(chan error, 1)
+	for range 100 {
+		asking(t, c) // the lease is free for a while after each
+		require.NoError(t, c.SetReadDeadline(time.Time{}))
+		stop := make(chan struct{})
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			ended <- err
+			close(stop)
+		}()
+		for range 10000 {
+			if holds(c) {
+				return ended
+			}
+			runtime.Gosched()
+		}
+		require.NoError(t, c.SetReadDeadline(time.Unix(1, 0)))
+		<-stop
+		<-ended
+		require.NoError(t, c.SetReadDeadline(time.Time{}))
+	}
+	t.Fatal("no Read ever read the socket")
+	return nil
+}
+
+// A Read that reads the socket ends when something else than data ends it.
+func TestReadThatHoldsTheSocketIsInterrupted(t *testing.T) {
+	for name, row := range map[string]struct {
+		act  func(c *Conn) error
+		want error
+	}{
+		"deadline":  {func(c *Conn) error { return c.SetReadDeadline(time.Now().Add(time.Millisecond)) }, os.ErrDeadlineExceeded},
+		"past":      {func(c *Conn) error { return c.SetReadDeadline(time.Unix(1, 0)) }, os.ErrDeadlineExceeded},
+		"CloseRead": {(*Conn).CloseRead, io.EOF},
+		"Close":     {(*Conn).Close, net.ErrClosed},
+		"Abort":     {(*Conn).Abort, net.ErrClosed},
+		"endpoint":  {func(c *Conn) error { return c.endpoint.Close() }, net.ErrClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				l := newLeased(t, true)
-				f(l)
-				if l.overs == 0 {
-					l.finish()
-				}
-			})
+			c := echoPair(t)
+			defer c.Close()
+			ended := blockedRead(t, c)
+			require.NoError(t, row.act(c))
+			require.ErrorIs(t, <-ended, row.want)
 		})
 	}
 }
 
-// Where reads cannot be interrupted a goroutine reads always.
-func TestLeaseOfASocketThatCannotBeInterrupted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLeased(t, false)
-		require.False(t, l.lends())
-		require.False(t, l.takeFirst(1))
-		require.Equal(t, 1, l.readers())
-		l.goroutineLeaves(l.giveBack)
-		require.False(t, l.takes(1))
-		l.finish()
-	})
+// While a Read holds the socket, other calls are served: it applies the
+// acknowledgements they wait for.
+func TestReadThatHoldsTheSocketServesOthers(t *testing.T) {
+	c := echoPair(t)
+	ended := blockedRead(t, c)
+	_, err := c.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, c.Flush(context.Background()))
+	require.NoError(t, <-ended)
+	require.NoError(t, c.Close())
 }
 
-// Whatever happens in whatever order, the invariants of the lease hold.
-func TestLeaseModel(t *testing.T) {
-	for seed := range uint64(300) {
-		synctest.Test(t, func(t *testing.T) {
-			r := rand.New(rand.NewPCG(seed, 1))
-			l := newLeased(t, r.IntN(8) > 0)
-			if r.IntN(2) == 0 {
-				l.start()
-			} else if l.takeFirst(1) {
-				l.holding = 1
-			}
-			vetoed, interrupts, freeSince := false, 0, time.Now()
-			for range 200 {
-				free := l.readers() == 0
-				caller := 1 + r.IntN(2)
-				switch op := r.IntN(8); {
-				case op == 0:
-					had := l.holding
-					require.Equal(t, free && able(l) && !vetoed, l.take(caller))
-					if l.holding = had; free && able(l) && !vetoed {
-						l.holding = caller
-					}
-				case op == 1 && l.holding != nil:
-					l.givesBack()
-				case op == 2 && l.holding != nil:
-					l.holding = nil
-					l.handOver()
-				case op == 3 && l.reading.Load() > 0:
-					l.goroutineLeaves(l.giveBack)
-				case op == 4 && r.IntN(20) == 0:
-					l.veto()
-					vetoed = true
-				case op == 5:
-					if l.holding == caller {
-						interrupts++
-					}
-					l.interruptHolder(caller)
-				case op > 5:
-					time.Sleep(time.Duration(r.IntN(int(2 * takeOverAfter))))
-				}
-				n := l.readers()
-				require.LessOrEqual(t, n, 1)
-				require.Equal(t, interrupts, l.interrupts)
-				require.Zero(t, l.overs)
-				if n > 0 || !free {
-					freeSince = time.Now()
-				}
-				require.LessOrEqual(t, time.Since(freeSince), 2*takeOverAfter, "nobody reads")
-			}
-			l.finish()
-		})
+// After the only call has gone a goroutine reads the socket: what the peer does is
+// noticed.
+func TestSocketIsReadWithoutACall(t *testing.T) {
+	c := echoPair(t)
+	defer c.Close()
+	require.Eventually(t, func() bool {
+		holder, taken := c.endpoint.lease.Holder()
+		return taken && holder == nil
+	}, 10*time.Second, time.Millisecond)
+	asking(t, c)
+}
+
+// A function of the user is called by a goroutine, never by a call that may hold
+// what the function waits for.
+func TestFunctionsOfTheUserKeepTheReader(t *testing.T) {
+	c := echoPair(t)
+	defer c.Close()
+	c.endpoint.OnForeignPacket(func([]byte, netip.AddrPort) {})
+	for range 100 {
+		asking(t, c)
 	}
+	require.False(t, c.endpoint.lease.Take(c))
 }
-
-func able(l *leased) bool { return l.lease.able }

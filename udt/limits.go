@@ -7,6 +7,10 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/proto"
 )
 
+// defaultMemoryLimit bounds what the connections of one endpoint may hold
+// beyond their initial buffers.
+const defaultMemoryLimit = 1 << 30
+
 // Limits bound what peers, and strangers, can make this side spend. In every field
 // zero means the documented default and a negative value no limit.
 //

@@ -79,7 +79,7 @@ func (lc *ListenConfig) open(ctx context.Context, network, address string) (*End
 		return nil, opError("listen", nil, net.UDPAddrFromAddrPort(addrs[0]), unwrapOp(err))
 	}
 	e := startEndpoint(sock, true, config.Logger)
-	e.lease.start()
+	e.lease.Start()
 	return e, nil
 }
 
@@ -140,7 +140,7 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	}
 	e.useLimits(&config.Limits)
 	if config.AcceptPeer != nil {
-		e.lease.veto()
+		e.lease.Veto()
 	}
 	return l, nil
 }

@@ -17,7 +17,7 @@ func ListenLossy(addr netip.AddrPort, loss float64) (*Endpoint, error) {
 		return nil, err
 	}
 	e := startEndpoint(&lossySocket{Socket: sock, loss: loss}, false, nil)
-	e.lease.start()
+	e.lease.Start()
 	return e, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/udtgo/udtgo/udt/internal/protect"
 	"github.com/udtgo/udtgo/udt/internal/proto"
+	"github.com/udtgo/udtgo/udt/internal/timer"
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
@@ -40,7 +41,7 @@ type transmitter struct {
 	polled     time.Time   // when the core was polled last
 	pausedTill time.Time   // the system had no buffers: send nothing before
 	timerAt    time.Time   // what the next one of the timers to fire was set to, zero if none is set
-	timer      *time.Timer // the runtime's; the sending role's
+	timer      timer.Timer // the sending role's
 }
 
 // transmitLocked sends as much as e says if nobody else is sending, has the loop send
@@ -225,19 +226,23 @@ func (c *Conn) armLocked(p proto.Plan) bool {
 	}
 	t.timerAt = p.At
 	c.mu.Unlock()
-	c.endpoint.timers.set(c, p.At, p.Fine && !c.coarse)
+	c.endpoint.timers.Set(&t.timer, p.At, p.Fine && !c.coarse)
 	c.mu.Lock()
 	return false
 }
 
 // stopTimerLocked forgets the timers of a connection that is over.
 func (t *transmitter) stopTimerLocked(c *Conn) {
-	c.endpoint.timers.stop(c)
+	c.endpoint.timers.Stop(&t.timer)
 	t.timerAt = time.Time{}
 }
 
-// timeout is called by the runtime's timer and the fine one.
-func (c *Conn) timeout() {
+// A waker is a Conn as its timer knows it.
+type waker Conn
+
+// Timeout sends what is due.
+func (w *waker) Timeout() {
+	c := (*Conn)(w)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tx.timerAt = time.Time{}
@@ -248,8 +253,9 @@ func (c *Conn) timeout() {
 	c.settleLocked(now, effortWait)
 }
 
-// tick is called by the grid timer. It does not wait: other connections do.
-func (c *Conn) tick(now time.Time) {
+// Tick does too, but does not wait: other connections do.
+func (w *waker) Tick(now time.Time) {
+	c := (*Conn)(w)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := &c.tx
@@ -258,7 +264,7 @@ func (c *Conn) tick(now time.Time) {
 	}
 	t.timerAt = time.Time{}
 	if !t.sending {
-		t.timer = nil // nothing near was due for long
+		t.timer.Idle() // nothing near was due for long
 	}
 	switch due := c.core.Poll(now, nil).Due; {
 	case due:

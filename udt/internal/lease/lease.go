@@ -1,4 +1,5 @@
-package udt
+// Package lease lends the right to read a socket to the call that waits for data.
+package lease
 
 import (
 	"sync"
@@ -9,11 +10,15 @@ import (
 // to two of it pass.
 const takeOverAfter = time.Millisecond
 
-// lendAfter is how often a call must have waited for data on a connection before
-// the next one may read the socket itself: a short one is over before that pays.
-const lendAfter = 3
+// A Config is what a Lease needs of the socket.
+type Config struct {
+	Read      func() // reads in a goroutine until it gives the lease back or ends it
+	Interrupt func() // makes the read under way return
+	Over      func() // nobody will read any more
+	Able      bool   // reads can be interrupted
+}
 
-// A lease is the right to read a socket. Usually a goroutine has it, which hands out
+// A Lease is the right to read a socket. Usually a goroutine has it, which hands out
 // what arrives. But where a call waits for data of the endpoint's only connection, that
 // call had better read the socket itself: waking one goroutine after another costs more
 // than everything else that a small message needs, and in bulk what one core has
@@ -29,14 +34,12 @@ const lendAfter = 3
 //   - A call takes it only if the socket can be interrupted, and no function of the
 //     user's is to be called: that may take locks which the user holds across the call.
 //   - Only its holder is interrupted, and only by who names it.
-//   - Once ended it is never free again, and over is called once.
+//   - Once ended it is never free again, and Config.Over is called once.
 //
-// Its mutex is a leaf: interrupt, the only function called under it, does not block.
-type lease struct {
-	read      func() // reads in a goroutine until it gives the lease back or ends it
-	interrupt func() // makes the read under way return
-	over      func() // nobody will read any more
-	able      bool   // reads can be interrupted
+// Its mutex is a leaf: Config.Interrupt, the only function called under it, does not
+// block.
+type Lease struct {
+	Config // not changed once the lease is used
 
 	mu     sync.Mutex
 	vetoed bool // calls must not read
@@ -48,68 +51,76 @@ type lease struct {
 	timer  *time.Timer
 }
 
-// start makes a goroutine read.
-func (l *lease) start() {
+// Start makes a goroutine read.
+func (l *Lease) Start() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.taken = true
-	go l.read()
+	go l.Read()
 }
 
-// veto keeps calls from reading from now on, except one that does so already.
-func (l *lease) veto() {
+// Veto keeps calls from reading from now on, except one that does so already.
+func (l *Lease) Veto() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.vetoed = true
 }
 
-// lends reports whether calls may read.
-func (l *lease) lends() bool {
+// Lends reports whether calls may read.
+func (l *Lease) Lends() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.able && !l.vetoed
+	return l.Able && !l.vetoed
 }
 
-// take gives the lease to a call, if it is free.
-func (l *lease) take(holder any) bool {
+// Holder returns the call that has the lease, nil if no call has it, and whether it is
+// taken.
+func (l *Lease) Holder() (holder any, taken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.taken || l.ended || !l.able || l.vetoed {
+	return l.holder, l.taken
+}
+
+// Take gives the lease to a call, if it is free.
+func (l *Lease) Take(holder any) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taken || l.ended || !l.Able || l.vetoed {
 		return false
 	}
 	l.taken, l.holder, l.used = true, holder, true
 	return true
 }
 
-// takeFirst gives the lease to a dial, if nobody has read yet. Where a call cannot read
+// TakeFirst gives the lease to a dial, if nobody has read yet. Where a call cannot read
 // a goroutine does.
-func (l *lease) takeFirst(holder any) bool {
+func (l *Lease) TakeFirst(holder any) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.taken || l.timer != nil || l.ended {
 		return false
 	}
 	l.taken = true
-	if !l.able || l.vetoed {
-		go l.read()
+	if !l.Able || l.vetoed {
+		go l.Read()
 		return false
 	}
 	l.holder, l.used = holder, true
 	return true
 }
 
-// interruptHolder makes the call of holder, if that has the lease, look whether it can
+// Interrupt makes the call of holder, if that has the lease, look whether it can
 // go on.
-func (l *lease) interruptHolder(holder any) {
+func (l *Lease) Interrupt(holder any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.holder != nil && l.holder == holder {
-		l.interrupt()
+		l.Config.Interrupt()
 	}
 }
 
-// giveBack leaves the lease to the next that takes it.
-func (l *lease) giveBack() {
+// GiveBack leaves the lease to the next that takes it.
+func (l *Lease) GiveBack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
@@ -120,15 +131,15 @@ func (l *lease) giveBack() {
 	l.armLocked()
 }
 
-// handOver gives the lease to a goroutine.
-func (l *lease) handOver() {
+// HandOver gives the lease to a goroutine.
+func (l *Lease) HandOver() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.holder = nil
-	go l.read()
+	go l.Read()
 }
 
-func (l *lease) armLocked() {
+func (l *Lease) armLocked() {
 	switch {
 	case l.armed:
 		return
@@ -141,13 +152,13 @@ func (l *lease) armLocked() {
 }
 
 // takeOver reads if nobody else has done so lately.
-func (l *lease) takeOver() {
+func (l *Lease) takeOver() {
 	if l.tookOver() {
-		l.read()
+		l.Read()
 	}
 }
 
-func (l *lease) tookOver() bool {
+func (l *Lease) tookOver() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.armed = false
@@ -163,8 +174,8 @@ func (l *lease) tookOver() bool {
 	return true
 }
 
-// close is called when the socket has been closed. If somebody reads it they find out.
-func (l *lease) close() {
+// Close is called when the socket has been closed. If somebody reads it they find out.
+func (l *Lease) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
@@ -173,17 +184,17 @@ func (l *lease) close() {
 	}
 }
 
-// end gives the lease up for good.
-func (l *lease) end() {
+// End gives the lease up for good.
+func (l *Lease) End() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.endLocked()
 }
 
-func (l *lease) endLocked() {
+func (l *Lease) endLocked() {
 	l.taken, l.holder, l.ended = true, nil, true
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	l.over()
+	l.Over()
 }

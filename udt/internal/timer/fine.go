@@ -1,4 +1,4 @@
-package udt
+package timer
 
 import (
 	"sync"
@@ -10,24 +10,24 @@ import (
 // fineWait is below which waits are too short for the runtime's timers.
 const fineWait = 700 * time.Microsecond
 
-// A fineTimer wakes those connections of an endpoint whose pacing needs waits
-// shorter than fineWait (internal/proto/SPEC.md#pacing). It costs a system call
+// A fine wakes those connections of an endpoint whose pacing needs waits
+// shorter than fineWait (../proto/SPEC.md#pacing). It costs a system call
 // per wait, and a goroutine from the first one on until the endpoint is closed.
-type fineTimer struct {
+type fine struct {
 	mu      sync.Mutex
 	alarm   *udpio.Alarm
 	unable  bool // there is none, or the endpoint is closed
-	waiting []fineWaiter
+	waiting []waiter
 	due     time.Time // when the alarm goes off, zero if it is not set
 }
 
-type fineWaiter struct {
-	c  *Conn
+type waiter struct {
+	t  *Timer
 	at time.Time
 }
 
-// set makes c.timeout be called at t. It reports whether it can.
-func (f *fineTimer) set(c *Conn, t time.Time) bool {
+// set makes t wake at the given time. It reports whether it can.
+func (f *fine) set(t *Timer, at time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.unable {
@@ -42,31 +42,31 @@ func (f *fineTimer) set(c *Conn, t time.Time) bool {
 		f.alarm = alarm
 		go f.run(alarm)
 	}
-	f.addLocked(c, t)
-	if f.due.IsZero() || t.Before(f.due) {
-		f.due = t
-		f.alarm.Set(time.Until(t))
+	f.addLocked(t, at)
+	if f.due.IsZero() || at.Before(f.due) {
+		f.due = at
+		f.alarm.Set(time.Until(at))
 	}
 	return true
 }
 
-func (f *fineTimer) addLocked(c *Conn, t time.Time) {
+func (f *fine) addLocked(t *Timer, at time.Time) {
 	for i := range f.waiting {
-		if w := &f.waiting[i]; w.c == c {
-			w.at = t
+		if w := &f.waiting[i]; w.t == t {
+			w.at = at
 			return
 		}
 	}
-	f.waiting = append(f.waiting, fineWaiter{c, t})
+	f.waiting = append(f.waiting, waiter{t, at})
 }
 
 // run wakes connections until the alarm is closed.
-func (f *fineTimer) run(alarm *udpio.Alarm) {
-	var woken []*Conn
+func (f *fine) run(alarm *udpio.Alarm) {
+	var woken []*Timer
 	for alarm.Wait() == nil {
 		woken = f.take(woken[:0])
-		for i, c := range woken {
-			c.timeout()
+		for i, t := range woken {
+			t.waker.Timeout()
 			woken[i] = nil
 		}
 	}
@@ -74,7 +74,7 @@ func (f *fineTimer) run(alarm *udpio.Alarm) {
 
 // take removes the connections whose time has come, appends them to woken, and sets
 // the alarm for the next.
-func (f *fineTimer) take(woken []*Conn) []*Conn {
+func (f *fine) take(woken []*Timer) []*Timer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
@@ -82,9 +82,9 @@ func (f *fineTimer) take(woken []*Conn) []*Conn {
 	for i := 0; i < len(f.waiting); {
 		switch w := f.waiting[i]; {
 		case !w.at.After(now):
-			woken = append(woken, w.c)
+			woken = append(woken, w.t)
 			last := len(f.waiting) - 1
-			f.waiting[i], f.waiting[last] = f.waiting[last], fineWaiter{}
+			f.waiting[i], f.waiting[last] = f.waiting[last], waiter{}
 			f.waiting = f.waiting[:last]
 			continue
 		case f.due.IsZero() || w.at.Before(f.due):
@@ -98,7 +98,7 @@ func (f *fineTimer) take(woken []*Conn) []*Conn {
 	return woken
 }
 
-func (f *fineTimer) close() {
+func (f *fine) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.unable = true

@@ -1,4 +1,4 @@
-package udt
+package timer
 
 import (
 	"container/heap"
@@ -11,85 +11,85 @@ import (
 // goroutine, serve many.
 const (
 	gridFrom = 2 * time.Second
-	grid     = 100 * time.Millisecond
+	gridStep = 100 * time.Millisecond
 )
 
-// A gridTimer wakes the idle connections of an endpoint. Its lock is a leaf.
-type gridTimer struct {
+// A grid wakes the idle connections of an endpoint. Its mutex is a leaf.
+type grid struct {
 	started time.Time
 
 	mu    sync.Mutex
-	at    map[int64][]*Conn // by tick, which is counted from started
-	ticks tickHeap          // the keys of at
-	conns int               // in at
-	armed int64             // the tick that the timer is set to, zero if none
+	at    map[int64][]*Timer // by tick, which is counted from started
+	ticks tickHeap           // the keys of at
+	count int                // of Timers in at
+	armed int64              // the tick that the timer is set to, zero if none
 	timer *time.Timer
-	spare []*Conn
+	spare []*Timer
 }
 
-// gridPlace is a Conn's place in it.
-type gridPlace struct {
+// A place is where a Timer is in it.
+type place struct {
 	tick  int64 // zero if there is none
 	index int
 }
 
-// set makes c.tick be called at the first tick after t instead of at any other.
-func (g *gridTimer) set(c *Conn, t time.Time) {
-	tick := int64(t.Sub(g.started)/grid) + 1
+// set makes t wake at the first tick after the given time instead of at any other.
+func (g *grid) set(t *Timer, at time.Time) {
+	tick := int64(at.Sub(g.started)/gridStep) + 1
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if c.place.tick != tick {
-		g.removeLocked(c)
-		g.addLocked(c, tick)
+	if t.place.tick != tick {
+		g.removeLocked(t)
+		g.addLocked(t, tick)
 	}
 }
 
-// remove makes c be forgotten.
-func (g *gridTimer) remove(c *Conn) {
+// remove makes t be forgotten.
+func (g *grid) remove(t *Timer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.removeLocked(c)
-	if g.conns == 0 && g.timer != nil {
+	g.removeLocked(t)
+	if g.count == 0 && g.timer != nil {
 		g.timer.Stop()
 		g.armed, g.ticks = 0, nil
 		clear(g.at)
 	}
 }
 
-func (g *gridTimer) time(tick int64) time.Time { return g.started.Add(time.Duration(tick) * grid) }
+func (g *grid) time(tick int64) time.Time { return g.started.Add(time.Duration(tick) * gridStep) }
 
-func (g *gridTimer) addLocked(c *Conn, tick int64) {
-	conns, ok := g.at[tick]
+func (g *grid) addLocked(t *Timer, tick int64) {
+	timers, ok := g.at[tick]
 	if !ok {
 		if g.at == nil {
-			g.at = make(map[int64][]*Conn)
+			g.at = make(map[int64][]*Timer)
 		}
-		conns, g.spare = g.spare, nil
+		timers, g.spare = g.spare, nil
 		heap.Push(&g.ticks, tick)
 	}
-	c.place = gridPlace{tick, len(conns)}
-	g.at[tick] = append(conns, c)
-	g.conns++
+	t.place = place{tick, len(timers)}
+	g.at[tick] = append(timers, t)
+	g.count++
 	g.armLocked()
 }
 
 // removeLocked leaves an empty tick where it is: it goes when its time comes.
-func (g *gridTimer) removeLocked(c *Conn) {
-	if c.place.tick == 0 {
+func (g *grid) removeLocked(t *Timer) {
+	if t.place.tick == 0 {
 		return
 	}
-	conns := g.at[c.place.tick]
-	last := len(conns) - 1
-	moved := conns[last]
-	conns[c.place.index], moved.place.index = moved, c.place.index
-	conns[last] = nil
-	g.at[c.place.tick] = conns[:last]
-	c.place = gridPlace{}
-	g.conns--
+	timers := g.at[t.place.tick]
+	last := len(timers) - 1
+	moved := timers[last]
+	timers[t.place.index], moved.place.index = moved, t.place.index
+	timers[last] = nil
+	g.at[t.place.tick] = timers[:last]
+	t.place = place{}
+	g.count--
 }
 
 // armLocked sets the timer to the first tick.
-func (g *gridTimer) armLocked() {
+func (g *grid) armLocked() {
 	if len(g.ticks) == 0 || g.armed != 0 && g.armed <= g.ticks[0] {
 		return
 	}
@@ -103,7 +103,7 @@ func (g *gridTimer) armLocked() {
 }
 
 // fire wakes the connections whose tick has come.
-func (g *gridTimer) fire() {
+func (g *grid) fire() {
 	now := time.Now()
 	for {
 		g.mu.Lock()
@@ -114,20 +114,20 @@ func (g *gridTimer) fire() {
 			return
 		}
 		tick := heap.Pop(&g.ticks).(int64)
-		conns := g.at[tick]
+		timers := g.at[tick]
 		delete(g.at, tick)
-		for _, c := range conns {
-			c.place = gridPlace{}
+		for _, t := range timers {
+			t.place = place{}
 		}
-		g.conns -= len(conns)
+		g.count -= len(timers)
 		g.mu.Unlock()
 
-		for _, c := range conns {
-			c.tick(now)
+		for _, t := range timers {
+			t.waker.Tick(now)
 		}
-		clear(conns)
+		clear(timers)
 		g.mu.Lock()
-		g.spare = conns[:0]
+		g.spare = timers[:0]
 		g.mu.Unlock()
 	}
 }

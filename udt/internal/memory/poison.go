@@ -1,6 +1,6 @@
 //go:build !race
 
-package udt
+package memory
 
 // poison does nothing in ordinary builds.
 func poison([]byte) {}

@@ -1,8 +1,8 @@
 //go:build race
 
-package udt
+package memory
 
-// poison overwrites freed memory in race builds, so that whoever still reads it
+// poison overwrites freed memory in race builds, so that who still reads it
 // is found out.
 func poison(b []byte) {
 	for i := 0; i < len(b); i += 64 {
