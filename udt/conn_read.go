@@ -155,24 +155,5 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	}
 	buf := transferBuffers.Get().(*[64 << 10]byte)
 	defer transferBuffers.Put(buf)
-	var total int64
-	for {
-		n, err := c.Read(buf[:])
-		if n > 0 {
-			k, werr := w.Write(buf[:n])
-			total += int64(max(k, 0))
-			if werr != nil {
-				return total, werr
-			}
-			if k < n {
-				return total, io.ErrShortWrite
-			}
-		}
-		if err == io.EOF {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{c}, buf[:])
 }

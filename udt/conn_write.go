@@ -181,21 +181,5 @@ func (c *Conn) endWriteLocked() {
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	buf := transferBuffers.Get().(*[64 << 10]byte)
 	defer transferBuffers.Put(buf)
-	var total int64
-	for {
-		n, err := r.Read(buf[:])
-		if n > 0 {
-			k, werr := c.Write(buf[:n])
-			total += int64(k)
-			if werr != nil {
-				return total, werr
-			}
-		}
-		if err == io.EOF {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
+	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buf[:])
 }
