@@ -115,20 +115,7 @@ func (c *Conn) handleExtendedAck(now time.Duration, a *wire.Ack) {
 	lostBefore := s.lost
 	s.lost = x.note(now, c.rtt.rtt(), made-received)
 	if record != nil {
-		size := record.bytes / record.n
-		sample.Packets, sample.Bytes = int(acked), int(acked)*size
-		sample.PriorDelivered, sample.TxInFlight = record.delivered, record.inFlight
-		sample.LostSince, sample.AppLimited = int(s.lost-record.lost), record.appLimited
-		if acked > 0 {
-			interval := max(record.sentAt-record.firstSentAt, now-record.deliveredAt)
-			s.firstSentAt = record.sentAt
-			if interval > 0 && interval >= c.rtt.min() {
-				sample.Delivered, sample.Interval = s.delivered-record.delivered, interval
-				c.cc.DeliveryRate = int64(float64(sample.Delivered) * float64(size) / interval.Seconds())
-				c.cc.AppLimited = record.appLimited
-			}
-			x.round(s.delivered, record.delivered)
-		}
+		c.sampleRate(now, sample, record, acked)
 	}
 	var lost lossReport
 	c.repairListed(now, a.Missing, &lost)
@@ -148,6 +135,27 @@ func (c *Conn) handleExtendedAck(now time.Duration, a *wire.Ack) {
 		c.fillState()
 		c.controller.OnAck(c.start.Add(now), &c.cc, sample)
 	}
+}
+
+// sampleRate adds to sample what the transmission tells that record is about, the
+// largest that arrived: above all the rate of delivery since.
+func (c *Conn) sampleRate(now time.Duration, sample *cc.AckSample, record *txRecord, acked int64) {
+	s := &c.send
+	size := record.bytes / record.n
+	sample.Packets, sample.Bytes = int(acked), int(acked)*size
+	sample.PriorDelivered, sample.TxInFlight = record.delivered, record.inFlight
+	sample.LostSince, sample.AppLimited = int(s.lost-record.lost), record.appLimited
+	if acked == 0 {
+		return
+	}
+	interval := max(record.sentAt-record.firstSentAt, now-record.deliveredAt)
+	s.firstSentAt = record.sentAt
+	if interval > 0 && interval >= c.rtt.min() {
+		sample.Delivered, sample.Interval = s.delivered-record.delivered, interval
+		c.cc.DeliveryRate = int64(float64(sample.Delivered) * float64(size) / interval.Seconds())
+		c.cc.AppLimited = record.appLimited
+	}
+	s.extended.round(s.delivered, record.delivered)
 }
 
 // repairListed queues the listed packets whose last transmission is lost: three

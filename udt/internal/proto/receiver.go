@@ -67,27 +67,13 @@ func (c *Conn) handleData(now time.Duration, p *Packet) {
 	if c.protected {
 		h.Time = c.protectedTransmission(h.Message)
 	}
-	if len(payload) > r.payload {
+	n, tx, ok := c.sendable(&h, len(payload))
+	if !ok {
 		c.stats.Malformed++
 		return
 	}
-	n := wire.Unwrap(r.next, h.Number)
-	limit := int64(r.window.limit)
-	if n < r.next-limit || n >= c.edge()+limit {
-		// Nothing that the peer has ever been allowed to send. Its transmission
-		// number would spoil the count of those that arrive.
-		c.stats.Malformed++
-		return
-	}
-	if c.extended {
-		tx := wire.Unwrap32(r.arrivals.largest, h.Time)
-		if far := 2*limit + maxTxGap; tx <= 0 || tx > r.arrivals.largest+far || tx < r.arrivals.largest-far {
-			c.stats.Malformed++ // not a number that can follow: the counters must stay true
-			return
-		}
-		if r.arrivals.note(tx) {
-			r.acks.largestAt = now
-		}
+	if c.extended && r.arrivals.note(tx) {
+		r.acks.largestAt = now
 	}
 	r.batch.packets++
 	r.batch.bytes += len(payload)
@@ -104,29 +90,7 @@ func (c *Conn) handleData(now time.Duration, p *Packet) {
 		c.stats.PacketsDropped++
 		return
 	}
-	if n >= r.buf.high {
-		if n == r.buf.high && len(payload) == r.full {
-			r.pairs.arrived(now, n)
-		}
-		if n > r.buf.high {
-			r.holes.add(r.buf.high, n)
-			r.naks.opened(now, span{r.buf.high, n})
-			c.stats.PacketsLostRecv += uint64(n - r.buf.high)
-			r.batch.gap = true
-		}
-	} else {
-		r.holes.remove(n, n+1)
-		if r.naks.filled(n) {
-			c.stats.PacketsReordered++
-		} else if int32(h.Time-r.naks.latest) < 0 {
-			// It was reported, but it is not the repair that came.
-			r.naks.reordered, r.naks.deep = true, true
-		}
-		r.batch.filled = true
-	}
-	if int32(h.Time-r.naks.latest) > 0 {
-		r.naks.latest = h.Time
-	}
+	c.noteOrder(now, n, &h, len(payload))
 	if len(payload) != r.full {
 		r.batch.irregular = true
 	}
@@ -142,6 +106,53 @@ func (c *Conn) handleData(now time.Duration, p *Packet) {
 	r.advanceNext()
 	if c.cfg.Message && !r.discarding && behindGap && n >= r.next && (h.Boundary.IsLast() || r.batch.filled) {
 		r.messages.arrived(&r.buf, n)
+	}
+}
+
+// sendable returns the sequence number of a data packet and, from our peers, the number
+// of its transmission. It reports whether the peer can have sent it: has ever been
+// allowed to, with a transmission number that can follow. Others would spoil the counts
+// of those that arrive.
+func (c *Conn) sendable(h *wire.Data, size int) (n, tx int64, ok bool) {
+	r := &c.recv
+	limit := int64(r.window.limit)
+	n = wire.Unwrap(r.next, h.Number)
+	if size > r.payload || n < r.next-limit || n >= c.edge()+limit {
+		return 0, 0, false
+	}
+	if c.extended {
+		tx = wire.Unwrap32(r.arrivals.largest, h.Time)
+		far := 2*limit + maxTxGap
+		ok = tx > 0 && tx <= r.arrivals.largest+far && tx >= r.arrivals.largest-far
+		return n, tx, ok
+	}
+	return n, 0, true
+}
+
+// noteOrder takes down what a data packet that has a place opens or fills: gaps that
+// are to be reported, and reports that were premature.
+func (c *Conn) noteOrder(now time.Duration, n int64, h *wire.Data, size int) {
+	r := &c.recv
+	switch {
+	case n < r.buf.high:
+		r.holes.remove(n, n+1)
+		if r.naks.filled(n) {
+			c.stats.PacketsReordered++
+		} else if int32(h.Time-r.naks.latest) < 0 {
+			// It was reported, but it is not the repair that came.
+			r.naks.reordered, r.naks.deep = true, true
+		}
+		r.batch.filled = true
+	case n > r.buf.high:
+		r.holes.add(r.buf.high, n)
+		r.naks.opened(now, span{r.buf.high, n})
+		c.stats.PacketsLostRecv += uint64(n - r.buf.high)
+		r.batch.gap = true
+	case size == r.full:
+		r.pairs.arrived(now, n)
+	}
+	if int32(h.Time-r.naks.latest) > 0 {
+		r.naks.latest = h.Time
 	}
 }
 
