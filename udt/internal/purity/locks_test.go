@@ -1,0 +1,118 @@
+package purity
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// root is the module's folder.
+const root = "../../.."
+
+// sources parses the files of the module for which keep reports true, and calls f with
+// each and its path from the root. Folders with a go.mod of their own are left out.
+func sources(t *testing.T, keep func(path string) bool, f func(path string, file *ast.File)) {
+	t.Helper()
+	files := token.NewFileSet()
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		path, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		path = filepath.ToSlash(path)
+		if d.IsDir() {
+			_, err := os.Stat(filepath.Join(name, "go.mod"))
+			if path != "." && (err == nil || strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || !keep(path) {
+			return nil
+		}
+		file, err := parser.ParseFile(files, name, nil, parser.SkipObjectResolution)
+		if err == nil {
+			f(path, file)
+		}
+		return err
+	})
+	require.NoError(t, err)
+}
+
+// rows returns the cells of the table between the markers of the given name in a
+// document, without its head.
+func rows(t *testing.T, document, name string) (table [][]string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, document))
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(text), "<!-- "+name+" -->\n")
+	require.True(t, found, "no marker %q in %s", name, document)
+	between, _, found := strings.Cut(after, "<!-- /"+name+" -->")
+	require.True(t, found, "no end of %q in %s", name, document)
+	for i, line := range strings.Split(strings.TrimSpace(between), "\n") {
+		if i < 2 {
+			continue
+		}
+		var cells []string
+		for _, cell := range strings.Split(strings.Trim(line, "|"), "|") {
+			cells = append(cells, strings.Trim(strings.TrimSpace(cell), "`"))
+		}
+		table = append(table, cells)
+	}
+	return table
+}
+
+// isLock reports whether a field is a mutex.
+func isLock(f *ast.Field) bool {
+	s, ok := f.Type.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	p, ok := s.X.(*ast.Ident)
+	return ok && p.Name == "sync" && (s.Sel.Name == "Mutex" || s.Sel.Name == "RWMutex")
+}
+
+// The table of locks in DESIGN.md has every lock of the library, in the file that it
+// is in, and no other.
+func TestTableOfLocks(t *testing.T) {
+	var want, got []string
+	library := func(path string) bool {
+		return !strings.HasSuffix(path, "_test.go") && !strings.HasPrefix(path, "nettest/") && !strings.HasPrefix(path, "examples/")
+	}
+	sources(t, library, func(path string, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			if s, ok := spec.Type.(*ast.StructType); ok {
+				for _, field := range s.Fields.List {
+					for _, name := range field.Names {
+						if isLock(field) {
+							want = append(want, spec.Name.Name+"."+name.Name+" "+path)
+						}
+					}
+				}
+			}
+			return true
+		})
+	})
+	for _, row := range rows(t, "DESIGN.md", "locks") {
+		got = append(got, row[0]+" "+row[1])
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	require.NotEmpty(t, want)
+	require.Equal(t, want, got)
+}
