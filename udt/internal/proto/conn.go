@@ -1,7 +1,7 @@
 // Package proto is the UDT protocol as a state machine. It performs no I/O,
 // starts no goroutines, takes no locks and reads no clock: packets, commands
 // and the time are given to it, and it says what to send and when to be called
-// again. The same inputs give the same outputs.
+// again. The same inputs give the same outputs. SPEC.md describes its behaviour.
 //
 // Packet numbers are int64 and never wrap; only package wire knows about 31
 // bits. Times inside are time.Duration since the connection's start. An

@@ -124,7 +124,7 @@ func comments(root string, folders []string, f func(file, text string) error) er
 // files calls f with each file in folder below root whose name ends with suffix,
 // except below testdata and in hidden folders. It is an error if there is none.
 func files(root, folder, suffix string, f func(file string, text []byte) error) error {
-	any := false
+	seen := false
 	err := filepath.WalkDir(filepath.Join(root, folder), func(path string, d fs.DirEntry, err error) error {
 		switch name := d.Name(); {
 		case err != nil:
@@ -138,10 +138,10 @@ func files(root, folder, suffix string, f func(file string, text []byte) error) 
 		if err != nil {
 			return err
 		}
-		any = true
+		seen = true
 		return f(path, text)
 	})
-	if err == nil && !any {
+	if err == nil && !seen {
 		err = &fs.PathError{Op: "find", Path: filepath.Join(folder, "*"+suffix), Err: fs.ErrNotExist}
 	}
 	return err
@@ -155,13 +155,19 @@ func resolve(root, dir, name string) string {
 	if err != nil {
 		return ""
 	}
-	for at, err := filepath.Abs(dir); err == nil && strings.HasPrefix(at+"/", top+"/"); at = filepath.Dir(at) {
+	for at, err := filepath.Abs(dir); err == nil && within(top, at); at = filepath.Dir(at) {
 		path := filepath.Join(at, name)
-		if info, err := os.Stat(path); err == nil && !info.IsDir() && strings.HasPrefix(path, top+"/") {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() && within(top, path) {
 			return path
 		}
 	}
 	return ""
+}
+
+// within reports whether the absolute path is dir or below it.
+func within(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 func TestForeignCitationsAreFound(t *testing.T) {

@@ -54,7 +54,7 @@ func leads(top, file, target string) (bool, error) {
 	if u.Path != "" {
 		path = filepath.Join(filepath.Dir(path), u.Path)
 	}
-	if filepath.IsAbs(u.Path) || !strings.HasPrefix(path, top+"/") {
+	if strings.HasPrefix(u.Path, "/") || !within(top, path) {
 		return false, nil
 	}
 	if _, err := os.Stat(path); err != nil {
