@@ -12,7 +12,7 @@ import (
 )
 
 // A wildcard listener serves both families, and its connections have the concrete
-// address that the peer dialed (netconn.md, row 19).
+// address that the peer dialed.
 func TestAcceptedConnectionsHaveTheConcreteLocalAddress(t *testing.T) {
 	for _, test := range []struct{ network, listen, host string }{
 		{"udt", ":0", "127.0.0.1"},

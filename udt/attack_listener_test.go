@@ -50,7 +50,7 @@ func (l *lab) heap() uint64 {
 }
 
 // referenceCookie is the reference's: anyone can compute it who knows when the
-// listener was started (udt4.md, section 6.5).
+// listener was started (internal/proto/REFERENCE.md#listener).
 func referenceCookie(from netip.AddrPort, minute int) uint32 {
 	sum := md5.Sum(fmt.Appendf(nil, "%s:%d:%d", from.Addr(), from.Port(), minute))
 	return binary.LittleEndian.Uint32(sum[:])

@@ -9,7 +9,7 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Tombstones (design decisions, section 8.5).
+// Tombstones (SPEC.md#tombstones).
 const (
 	graveLife     = 60 * time.Second  // for how long the peer is told
 	concludedLife = 130 * time.Second // longer than a cookie is valid: no late conclusion comes to life

@@ -29,7 +29,7 @@ func newPath(e *Endpoint, local netip.Addr, remote netip.AddrPort) *path {
 	return &path{addr: remote, remote: net.UDPAddrFromAddrPort(remote), peer: udpio.NewPeer(remote, source)}
 }
 
-// Path validation (security design, section 3.8).
+// Path validation (SPEC.md#path-validation).
 const (
 	maxChallenges     = 3
 	challengeInterval = 100 * time.Millisecond

@@ -13,7 +13,7 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Stateless reset (security design, section 3.8): a listener that has lost its
+// Stateless reset (SPEC.md#stateless-reset): a listener that has lost its
 // connections, for it was started again, tells their peers so at once. All it needs is
 // its ResetKey: the token that it gave a connection is a function of that and of the
 // socket ID, and nobody else knows it before it is used.

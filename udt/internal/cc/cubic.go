@@ -82,7 +82,7 @@ func (c *Cubic) OnLoss(now time.Time, s *State, l *LossSample) {
 }
 
 // OnTimeout implements Controller. Congestion avoidance after it starts from
-// nothing (section 4.8).
+// nothing (RFC 9438, section 4.8).
 func (c *Cubic) OnTimeout(now time.Time, s *State) {
 	c.curve = cubicCurve{prior: c.win.cwnd}
 	c.win.timeout(now, s, cubicBeta)
@@ -101,7 +101,7 @@ func (c *Cubic) OnRestart(now time.Time, s *State) {
 }
 
 // pause keeps the time since the latest ACK out of the curve: the window was not
-// used (section 4.2: t "MUST NOT include periods during which cwnd has not been
+// used (RFC 9438, section 4.2: t "MUST NOT include periods during which cwnd has not been
 // updated due to application-limited behavior").
 func (c *Cubic) pause(now time.Time) {
 	gap := max(now.Sub(c.last), 0)
@@ -115,7 +115,7 @@ func (c *cubicCurve) delay(gap time.Duration) {
 	}
 }
 
-// congested notes a loss at a window of cwnd (sections 4.6 and 4.7). A window
+// congested notes a loss at a window of cwnd (RFC 9438, sections 4.6 and 4.7). A window
 // that did not get back to where the last loss was leaves room for others: fast
 // convergence.
 func (c *cubicCurve) congested(cwnd float64) {
@@ -146,8 +146,8 @@ func (c *cubicCurve) window(t float64) float64 {
 	return cubicC*d*d*d + c.max
 }
 
-// advance grows cwnd by what n acknowledged packets are worth (sections 4.2 to
-// 4.5).
+// advance grows cwnd by what n acknowledged packets are worth (RFC 9438,
+// sections 4.2 to 4.5).
 func (c *cubicCurve) advance(now time.Time, s *State, cwnd *float64, n float64) {
 	if c.epoch.IsZero() {
 		c.begin(now, *cwnd)

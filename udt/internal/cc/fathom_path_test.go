@@ -23,8 +23,8 @@ func fathomSeeded(seed uint64) Controller {
 
 func bbrSeeded(seed uint64) Controller { return NewBBR(rand.New(rand.NewPCG(seed, 2)).Float64) }
 
-// TestShareOfLongPaths demands medians of three seeds over the paths of section
-// 15 of the design. BBR's are there to show what the deviations are for.
+// TestShareOfLongPaths demands medians of three seeds over long paths of several
+// kinds. BBR's are there to show what the deviations are for.
 func TestShareOfLongPaths(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {

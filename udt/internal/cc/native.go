@@ -20,7 +20,7 @@ const (
 	maxDecreases = 4
 )
 
-// Native is UDT's own rate control, after section 11.2 of udt4.md: slow start by
+// Native is UDT's own rate control (SPEC.md#native-rate-control): slow start by
 // window, then additive increase of the rate by what the peer's estimate of the
 // link capacity leaves free, and a decrease to 8/9 on loss, randomly thinned out
 // within an epoch.

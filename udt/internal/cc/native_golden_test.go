@@ -9,7 +9,7 @@ import (
 
 // An event of a golden trace: what happens, then the period and window it must
 // leave behind. The expectations were computed by a separate program, outside
-// this module, from the formulas of udt4.md, section 11.2.
+// this module, from the formulas of SPEC.md#native-rate-control.
 type traceEvent struct {
 	do     func(r *nativeRig)
 	period time.Duration

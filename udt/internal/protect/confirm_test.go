@@ -9,7 +9,7 @@ import (
 )
 
 // The kinds of packets that the ends of the simulation exchange, a sketch of
-// design/decisions.md, sections 1 and 13.1.
+// ../secure/SPEC.md#confirmation.
 const (
 	simData = iota
 	simAck  // confirms the largest number of a data packet; wants no answer

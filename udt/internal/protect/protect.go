@@ -1,7 +1,7 @@
 // Package protect is the packet protection of protected mode: it seals and opens
 // the packets of one direction of a connection under keys that come from a TLS
 // 1.3 traffic secret. It follows QUIC's (RFC 9001, section 5) with labels of its
-// own; spec/security.md, sections 3.3 and 3.4, is its description.
+// own; ../secure/SPEC.md#protected-packet is its description.
 //
 // A protected packet has the header of a UDT packet, 16 bytes, then the
 // ciphertext of the payload, then a tag of 16 bytes. The third header word holds

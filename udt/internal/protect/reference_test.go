@@ -17,7 +17,7 @@ import (
 // The functions below do what the package does, straight from the documents, on
 // nothing but block ciphers, stream ciphers and hashes.
 
-// refSeal is spec/security.md, sections 3.3 and 3.4.
+// refSeal is ../secure/SPEC.md#protected-packet.
 func refSeal(suite Suite, secret []byte, epochBits uint, pn uint64, header, payload []byte) []byte {
 	newHash, keyLen := sha256.New, 32
 	switch suite {

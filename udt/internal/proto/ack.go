@@ -6,8 +6,7 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// The rhythm of acknowledgements (design decisions, section 1.6; udt4.md,
-// sections 8.2 and 9.3).
+// The rhythm of acknowledgements (SPEC.md#acknowledgement).
 const (
 	syncPeriod    = 10 * time.Millisecond // UDT's "SYN"
 	lightInterval = 64                    // packets per light ACK
@@ -57,7 +56,7 @@ type ackState struct {
 
 // ackPoint is what may be acknowledged: what has arrived, but not the two
 // packets accepted beyond a closed window, whose acknowledgement is what wakes
-// a sender of the reference (design decisions, section 7.4).
+// a sender of the reference (SPEC.md#reopening-a-window).
 func (c *Conn) ackPoint() int64 { return min(c.recv.next, c.edge()) }
 
 // ackEvery is how many full packets an extended peer sends per ACK: a quarter of

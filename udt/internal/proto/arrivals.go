@@ -1,7 +1,7 @@
 package proto
 
 // dupWindow is how many transmission numbers back a copy made by the network is
-// recognised (design decisions, section 1.3).
+// recognised (../wire/SPEC.md#extended-ack).
 const dupWindow = 2048
 
 // arrivals counts the data transmissions of an extended peer, each number once.

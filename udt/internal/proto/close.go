@@ -12,7 +12,7 @@ const (
 	legacyReaderPause   = 20 * time.Millisecond // between the last message and the Shutdown
 )
 
-// closer runs the end of a connection (design decisions, section 8).
+// closer runs the end of a connection (SPEC.md#close).
 type closer struct {
 	reason   wire.Reason
 	deadline time.Duration // end of lingering, zero never

@@ -134,7 +134,7 @@ func TestIdlePairStaysConnected(t *testing.T) {
 	}
 }
 
-// Rule 8.2: nothing is lost by Close, however much waits.
+// Nothing is lost by Close, however much waits (SPEC.md#close).
 func TestCloseDeliversWhatWasCommitted(t *testing.T) {
 	for _, k := range streams() {
 		t.Run(k.String(), func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestCloseDeliversWhatWasCommitted(t *testing.T) {
 	}
 }
 
-// Rule 8.2: SetLinger bounds how long Close delivers.
+// SetLinger bounds how long Close delivers (SPEC.md#close).
 func TestLingerEndsInAbort(t *testing.T) {
 	s := newSim(t, 1, kind{}).open()
 	s.a.cfg.Linger = time.Second
@@ -169,8 +169,8 @@ func TestLingerEndsInAbort(t *testing.T) {
 	require.InDelta(t, 1, ((*at)[0] - closed).Seconds(), 0.01)
 }
 
-// Rule 8.3: towards the reference a light ACK is not enough, for it releases
-// nothing to the application.
+// Towards the reference a light ACK is not enough, for it releases nothing to
+// the application (SPEC.md#close).
 func TestShutdownWaitsForAFullAck(t *testing.T) {
 	s := newSim(t, 1, kind{legacyB: true})
 	full := func(p []byte) bool {
@@ -189,8 +189,8 @@ func TestShutdownWaitsForAFullAck(t *testing.T) {
 	require.NotEmpty(t, *at)
 }
 
-// Rule 8.4: an extended peer is told at 0, 1, 2, 4, 8 times the round trip
-// until it answers; one of the reference at 0, 1/2, 1.
+// An extended peer is told at 0, 1, 2, 4, 8 times the round trip until it
+// answers; one of the reference at 0, 1/2, 1 (SPEC.md#shutdown-repeated).
 func TestShutdownIsRepeated(t *testing.T) {
 	s := newSim(t, 1, kind{}).open()
 	s.pass(time.Second)
@@ -222,8 +222,8 @@ func TestShutdownIsRepeated(t *testing.T) {
 	}
 }
 
-// Rule 8.4: each Shutdown is answered, even by a side that has long ended, and
-// an answer is not.
+// Each Shutdown is answered, even by a side that has long ended, and an
+// answer is not (SPEC.md#shutdown-repeated).
 func TestShutdownIsAnsweredOnce(t *testing.T) {
 	s := newSim(t, 1, kind{}).open()
 	s.a.c.Close(s.time())
@@ -244,8 +244,8 @@ func TestShutdownIsAnsweredOnce(t *testing.T) {
 	require.Zero(t, s.b.next)
 }
 
-// Rule 8.6: what arrived in order is read first; then the stream ended well, or
-// did not.
+// What arrived in order is read first; then the stream ended well, or did not
+// (SPEC.md#shutdown-received).
 func TestReadErrorAfterShutdown(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -286,8 +286,8 @@ func TestReadErrorAfterShutdown(t *testing.T) {
 	}
 }
 
-// Rule 8.6: from a peer of the reference, which names no final number, only a
-// hole tells that something is missing.
+// From a peer of the reference, which names no final number, only a hole
+// tells that something is missing (SPEC.md#shutdown-received).
 func TestHoleAtLegacyShutdownIsReset(t *testing.T) {
 	for _, hole := range []bool{false, true} {
 		s := newSim(t, 1, kind{legacyA: true}).open()
@@ -307,7 +307,7 @@ func TestHoleAtLegacyShutdownIsReset(t *testing.T) {
 	}
 }
 
-// Rule 8.7: unread data at Close is no reset: the peer still reads all.
+// Unread data at Close is no reset: the peer still reads all (SPEC.md#close).
 func TestUnreadDataAtCloseIsNoReset(t *testing.T) {
 	for _, k := range streams() {
 		s := newSim(t, 1, k).open()
@@ -325,8 +325,8 @@ func TestUnreadDataAtCloseIsNoReset(t *testing.T) {
 	}
 }
 
-// Rule 8.8: both sides close at once, with data on the way; neither waits for
-// the other's application.
+// Both sides close at once, with data on the way; neither waits for the
+// other's application (SPEC.md#close).
 func TestSimultaneousClose(t *testing.T) {
 	for _, k := range streams() {
 		s := newSim(t, 1, k).open()

@@ -96,7 +96,7 @@ func (c *Conn) Stuck() bool {
 }
 
 // resizeSendBuffer follows the path's bandwidth-delay product: four of them in
-// all, and 20 ms worth of data that wait to be sent (design decisions, 7.2).
+// all, and 20 ms worth of data that wait to be sent (SPEC.md#send-buffer).
 func (c *Conn) resizeSendBuffer() {
 	rate, rtt := c.cc.DeliveryRate, c.rtt.min()
 	if rate <= 0 || rtt <= 0 {

@@ -1,7 +1,7 @@
 // Package proto is the UDT protocol as a state machine. It performs no I/O,
 // starts no goroutines, takes no locks and reads no clock: packets, commands
 // and the time are given to it, and it says what to send and when to be called
-// again. The same inputs give the same outputs.
+// again. The same inputs give the same outputs. SPEC.md describes its behaviour.
 //
 // Packet numbers are int64 and never wrap; only package wire knows about 31
 // bits. Times inside are time.Duration since the connection's start. An
@@ -315,7 +315,7 @@ func (c *Conn) handleOpen(now time.Duration, p *Packet) {
 			c.handleControl(now, head, body)
 		}
 	case wire.TypeCongestionWarning, wire.TypeError:
-		// No lasting effect in the reference either (udt4.md, 4.6 and 4.8).
+		// Without effect in the reference too (../wire/SPEC.md#control-packet).
 	default:
 		c.stats.Malformed++
 	}
@@ -382,7 +382,7 @@ func (c *Conn) handleAck(now time.Duration, number uint32, body []byte) {
 }
 
 // peerFigures takes the peer's own measurements, smoothed as the reference does
-// (udt4.md, section 10.2).
+// (REFERENCE.md#sender-of-the-reference).
 func (c *Conn) peerFigures(a *wire.Ack) {
 	if c.cc.PeerRTT == 0 {
 		c.cc.PeerRTT = initialRTT
@@ -400,9 +400,10 @@ func (c *Conn) peerFigures(a *wire.Ack) {
 	}
 }
 
-// What the reference reports before it has measured anything (udt4.md, section
-// 9.7): a rate under placeholderRate, and a capacity that is the median of 64
-// values of which more than half are made up until as many pairs have arrived.
+// What the reference reports before it has measured anything
+// (REFERENCE.md#sender-of-the-reference): a rate under placeholderRate, and a
+// capacity that is the median of 64 values of which more than half are made up
+// until as many pairs have arrived.
 const (
 	placeholderRate    = 16
 	placeholderPackets = 33 * probeModulus

@@ -7,7 +7,7 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Loss detection among extended peers (design decisions, section 3).
+// Loss detection among extended peers (SPEC.md#repair).
 const (
 	packetThreshold  = 3  // later transmissions that have arrived
 	reoDecayRounds   = 64 // rounds without reordering after which its window halves

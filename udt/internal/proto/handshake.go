@@ -7,7 +7,7 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Handshake rhythm (udt4.md, sections 6.2 and 6.7; design decisions 9.3).
+// Handshake rhythm (SPEC.md#handshake-of-a-client, SPEC.md#rendezvous).
 const (
 	handshakeInterval = 250 * time.Millisecond
 	cookieLife        = time.Second // conclusions without an answer: ask for another cookie
@@ -97,7 +97,7 @@ func (c *Conn) socketType() wire.SocketType {
 func (c *Conn) appendRequest(now time.Duration, b []byte) []byte {
 	h := &c.hs
 	if h.request == wire.RequestConclusion && !c.rendezvous && !h.abandoned && now-h.concludedAt >= cookieLife {
-		// The cookie may have died at the listener's clock (udt4.md, section 6.5).
+		// The cookie may have died at the listener's clock (REFERENCE.md#listener).
 		h.request, h.cookie, h.sends = wire.RequestInduction, 0, 0
 	}
 	body := c.ownHandshake(h.request)
@@ -211,7 +211,7 @@ func releaseAll(packets []Packet) {
 	}
 }
 
-// handleRendezvous follows the table of udt4.md, section 6.7.
+// handleRendezvous follows the table of SPEC.md#rendezvous.
 func (c *Conn) handleRendezvous(now time.Duration, m wire.Marker, body *wire.Handshake) {
 	h := &c.hs
 	switch {
@@ -347,7 +347,7 @@ func (c *Conn) appendResponse(now time.Duration, b []byte) []byte {
 		}
 		return appendHandshake(b, &body, marker, 0, c.peerID)
 	}
-	// As the reference answers: no version, type, cookie or address (udt4.md, 6.8).
+	// As the reference answers: no version, type, cookie or address (../wire/SPEC.md#handshake).
 	body := wire.Handshake{
 		Number: wire.Number(c.first), MSS: uint32(c.mss), FlowWindow: uint32(c.recv.window.limit),
 		Request: wire.RequestConclusion, SocketID: c.cfg.LocalID,
@@ -365,7 +365,7 @@ func (c *Conn) appendResponse(now time.Duration, b []byte) []byte {
 // holdData reports that data and control must wait. A blocking client of the
 // reference takes any packet before the final response for the end of its
 // handshake, and what reaches either of its sides before connect has returned
-// is lost (udt4.md, sections 16.1 and 16.2): so the peer of an accepted
+// is lost (SPEC.md#data-held-for-a-legacy-peer): so the peer of an accepted
 // connection or a rendezvous is waited for to show that it is open.
 func (c *Conn) holdData(now time.Duration) bool {
 	return (c.server || c.rendezvous) && !c.extended && !c.heardData && now < c.hs.responseAt+legacyHold

@@ -4,7 +4,7 @@ import "github.com/udtgo/udtgo/udt/internal/wire"
 
 // inMessages finds complete messages in a receive buffer. An unordered message
 // is deliverable when complete, any other when all numbers before it have
-// arrived or been given up (design decisions, section 10.1).
+// arrived or been given up (SPEC.md#messages).
 type inMessages struct {
 	ready  []span // deliverable, in order of delivery
 	head   int    // spans before it are delivered

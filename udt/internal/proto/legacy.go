@@ -7,8 +7,8 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Margins for what a peer of the reference leaves unsaid (design decisions,
-// section 3, "Legacy peer").
+// Margins for what a peer of the reference leaves unsaid
+// (SPEC.md#samples-from-a-legacy-peer, SPEC.md#hole-timer).
 const (
 	presumeMargin = 12 * time.Millisecond
 	holeMargin    = 20 * time.Millisecond

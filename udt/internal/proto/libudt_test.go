@@ -9,8 +9,8 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// libudt models a connected peer that behaves as libudt 4.11 does (udt4.md,
-// sections 8 to 10): timers run after each packet and every 100 ms otherwise,
+// libudt models a connected peer that behaves as libudt 4.11 does
+// (REFERENCE.md): timers run after each packet and every 100 ms otherwise,
 // a loss is reported once, ACKs repeat only until their ACK2, and a lost tail
 // is repaired by the EXP timer, which any packet puts off.
 type libudt struct {
@@ -211,7 +211,7 @@ func (u *libudt) controlPacket(b []byte) {
 	}
 }
 
-// transmit sends while scheduled, as section 10.1 chooses.
+// transmit sends while scheduled (REFERENCE.md#sender-of-the-reference).
 func (u *libudt) transmit() {
 	for u.scheduled && u.send != nil {
 		var n int64
@@ -342,8 +342,8 @@ func TestReceiveFromLibudt(t *testing.T) {
 	}
 }
 
-// Section 4.7 and udt4.md, 8.3: a tail that was lost is repaired by the
-// reference's EXP timer, which our own packets must not put off.
+// A tail that was lost is repaired by the reference's EXP timer, which our
+// own packets must not put off (SPEC.md#silence-for-a-legacy-sender).
 func TestLostTailFromLibudt(t *testing.T) {
 	s, u := withLibudt(t)
 	u.write(10, 1456)
@@ -356,9 +356,9 @@ func TestLostTailFromLibudt(t *testing.T) {
 	require.Less(t, s.now-start, 1500*time.Millisecond)
 }
 
-// Rule 7.4: the two packets beyond a closed window are not acknowledged until
-// the reader has drained; one full ACK then wakes the reference at once and
-// without a loss event.
+// The two packets beyond a closed window are not acknowledged until the
+// reader has drained; one full ACK then wakes the reference at once and
+// without a loss event (SPEC.md#reopening-a-window).
 func TestClosedWindowWakesLibudt(t *testing.T) {
 	s, u := withLibudt(t, func(s *sim) { s.a.cfg.RecvBuffer = 30_000 })
 	s.a.stream().paused = true
@@ -376,8 +376,8 @@ func TestClosedWindowWakesLibudt(t *testing.T) {
 	require.Equal(t, reports, u.lossReports)
 }
 
-// Section 3, "Legacy peer": a peer whose reader stops closes its window, and
-// says nothing when it opens again; probes find out.
+// A peer whose reader stops closes its window, and says nothing when it opens
+// again; probes find out (REFERENCE.md#receiver-of-the-reference).
 func TestLibudtWindowReopens(t *testing.T) {
 	s, u := withLibudt(t)
 	u.buffer = 64
@@ -394,8 +394,9 @@ func TestLibudtWindowReopens(t *testing.T) {
 	require.True(t, matches(u.got, 0))
 }
 
-// Rule 9.2: a live peer of the reference answers a handshake at once, so that
-// silence alone does not end a connection, and one that vanished is noticed.
+// A live peer of the reference answers a handshake at once, so that silence
+// alone does not end a connection, and one that vanished is noticed
+// (SPEC.md#life-signs).
 func TestLibudtIsPinged(t *testing.T) {
 	s, u := withLibudt(t)
 	s.b.out.drop = isType(wire.TypeKeepAlive)

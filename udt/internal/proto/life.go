@@ -6,9 +6,9 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Life signs (design decisions, section 9).
+// Life signs (SPEC.md#life-signs).
 const (
-	closedKeepAlive = 5 * time.Second // while our window is closed (section 7.4)
+	closedKeepAlive = 5 * time.Second // while our window is closed
 	legacySilence   = 5 * time.Second // longer than a live peer of the reference is ever silent
 	pingInterval    = 500 * time.Millisecond
 	keepAliveJitter = 0.2

@@ -6,7 +6,7 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// When a gap is reported (design decisions, sections 4.1 and 4.2).
+// When a gap is reported (SPEC.md#loss-reports).
 const (
 	nakThreshold   = 3 // later packets
 	nakMinDelay    = time.Millisecond
@@ -190,7 +190,7 @@ func (c *Conn) holeBudget() time.Duration {
 
 // appendMissing appends missing ranges for an extended ACK: the first hole
 // always, then on from where the previous list stopped, so that a few ACKs
-// cover any number of holes (design decisions, section 1.3).
+// cover any number of holes (SPEC.md#loss-reports).
 func (c *Conn) appendMissing(b []byte, limit int) []byte {
 	r := &c.recv
 	holes := r.holes.list()

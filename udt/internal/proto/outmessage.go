@@ -16,7 +16,7 @@ type outMessage struct {
 // outMessages numbers messages and gives up those whose time to live has
 // passed. The numbers of a given-up message are dropped: wherever one of them
 // would be sent, a drop request for the whole range goes out instead, which is
-// thus as reliable as data (design decisions, section 10.2).
+// thus as reliable as data (SPEC.md#time-to-live).
 type outMessages struct {
 	number   uint32 // of the message being written, or written last
 	current  outMessage

@@ -2,7 +2,7 @@ package proto
 
 import "time"
 
-// Bounds of what is sent back to back (design decisions, section 6.2).
+// Bounds of what is sent back to back (SPEC.md#pacing).
 const (
 	minBurst  = 2
 	maxBurst  = 16
@@ -19,7 +19,7 @@ const (
 
 // pacer spaces bursts of packets by credit: a sender that wakes late sends what
 // had become due meanwhile, but one that was stopped by anything else than pacing
-// earns no more than one burst while it waits (design decisions, section 6.1).
+// earns no more than one burst while it waits (SPEC.md#pacing).
 type pacer struct {
 	next   time.Duration // when the next packet is due
 	wake   time.Duration // when a timer was asked for, zero if none

@@ -9,7 +9,7 @@ const (
 
 // packetPairs measures the capacity of the link from packets that left without a
 // pause: every sender lets the packet behind a multiple of 16 follow at once
-// (udt4.md, section 10.3). Trains say nothing of the capacity where the sender is
+// (SPEC.md#sending). Trains say nothing of the capacity where the sender is
 // slower than the link, and UDT's rate control, told that the link is no faster
 // than what it sends, raises its rate hardly at all: after an early loss it would
 // stay at a few hundred packets a second for minutes.

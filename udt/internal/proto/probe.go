@@ -6,7 +6,7 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Probe timer (design decisions, sections 4.4 and 4.5).
+// Probe timer (SPEC.md#probes).
 const (
 	minProbeVariance  = 2 * time.Millisecond
 	maxProbeInterval  = time.Second

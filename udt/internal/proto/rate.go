@@ -7,7 +7,7 @@ import (
 
 // Receive rate and link capacity are measured over batches: packets that came
 // in one read share their time of arrival, so gaps inside a batch say nothing
-// (design decisions, section 6.5).
+// (SPEC.md#rates-in-acknowledgements).
 const (
 	rateWindows     = 16
 	rateMinPackets  = 16

@@ -221,7 +221,7 @@ func (c *Conn) unread() int {
 }
 
 // handleDropRequest obeys a message drop request: an inclusive range, clipped
-// to the window; what has arrived is kept (udt4.md, sections 9.5 and 16.3).
+// to the window; what has arrived is kept (SPEC.md#drop-requests-received).
 func (c *Conn) handleDropRequest(now time.Duration, body []byte) {
 	first, last, err := wire.ParseDropRequest(body)
 	if err != nil || !c.cfg.Message {

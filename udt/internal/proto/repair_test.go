@@ -186,7 +186,7 @@ func TestClosedWindowReopens(t *testing.T) {
 	}
 }
 
-// Rule 8.2: Stuck while the peer takes nothing.
+// Stuck while the peer takes nothing (SPEC.md#close).
 func TestPeerWindowIsObeyed(t *testing.T) {
 	for _, k := range streams() {
 		s := newSim(t, 1, k)

@@ -2,7 +2,7 @@ package proto
 
 import "time"
 
-// What the reference assumes before the first sample (udt4.md, section 1).
+// What the reference assumes before the first sample.
 const (
 	initialRTT    = 100 * time.Millisecond
 	initialRTTVar = 50 * time.Millisecond

@@ -9,7 +9,7 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Rule 1.1: who takes whom for an extended peer.
+// Who takes whom for an extended peer (SPEC.md#who-is-extended).
 func TestMarkers(t *testing.T) {
 	for _, k := range kinds() {
 		s := newSim(t, 1, k)
@@ -41,15 +41,15 @@ func TestMarkers(t *testing.T) {
 	}
 }
 
-// Rule 1.1: a listener of the reference echoes our own marker, which means
-// nothing.
+// A listener of the reference echoes our own marker, which means nothing
+// (../wire/SPEC.md#markers).
 func TestEchoedMarkerMeansNothing(t *testing.T) {
 	s, _ := withLibudt(t)
 	require.False(t, s.a.c.Extended())
 }
 
-// Rule 7.3: 25600 in the client's first request; the conclusion says more if
-// the cookie reply showed our marker.
+// 25600 in the client's first request; the conclusion says more if the cookie
+// reply showed our marker (SPEC.md#handshake-of-a-client).
 func TestFlowWindowInTheHandshake(t *testing.T) {
 	for _, legacy := range []bool{false, true} {
 		s := newSim(t, 1, kind{legacyB: legacy})
@@ -70,8 +70,8 @@ func TestFlowWindowInTheHandshake(t *testing.T) {
 	}
 }
 
-// udt4.md, 6.2: the current request is repeated every 250 ms, and given up in
-// the end; a cookie that finds no answer is renewed.
+// The current request is repeated every 250 ms, and given up in the end; a
+// cookie that finds no answer is renewed (SPEC.md#handshake-of-a-client).
 func TestHandshakeIsRepeated(t *testing.T) {
 	s := newSim(t, 1, kind{})
 	s.a.cfg.HandshakeTimeout = 3 * time.Second
@@ -114,8 +114,9 @@ func TestHandshakeSurvivesLoss(t *testing.T) {
 	})
 }
 
-// Section 3: the first RTT sample is the handshake's, unless anything in it was
-// sent twice; the server's comes from the clock value its client returned.
+// The first RTT sample is the handshake's, unless anything in it was sent
+// twice; the server's comes from the clock value its client returned
+// (../wire/SPEC.md#clock-echo).
 func TestFirstRTTSample(t *testing.T) {
 	s := newSim(t, 1, kind{}).open()
 	require.Equal(t, 10*time.Millisecond, s.a.c.rtt.smoothed)
@@ -128,8 +129,9 @@ func TestFirstRTTSample(t *testing.T) {
 	require.NotEqual(t, 605*time.Millisecond, s.a.c.rtt.smoothed)
 }
 
-// Rule 9.3: a server speaks to a client of the reference only once it was
-// heard, or 300 ms after its response; to our own at once.
+// A server speaks to a client of the reference only once it was heard, or 300
+// ms after its response; to our own at once
+// (SPEC.md#data-held-for-a-legacy-peer).
 func TestServerHoldsItsFirstData(t *testing.T) {
 	for _, legacy := range []bool{false, true} {
 		s := newSim(t, 1, kind{legacyA: legacy})
@@ -152,7 +154,8 @@ func TestServerHoldsItsFirstData(t *testing.T) {
 	}
 }
 
-// Rule 9.3: data that overtake the final response are kept, up to 64 packets.
+// Data that overtake the final response are kept, up to 64 packets
+// (SPEC.md#handshake-of-a-client).
 func TestEarlyPacketsAreKept(t *testing.T) {
 	s := newSim(t, 1, kind{})
 	s.a.app, s.b.app = &streamApp{noClose: true}, &streamApp{noClose: true, total: 20 * 1456}
@@ -165,7 +168,8 @@ func TestEarlyPacketsAreKept(t *testing.T) {
 	require.EqualValues(t, 20*1456, s.a.stream().read, "at once")
 }
 
-// Rule 9.2 and udt4.md, 6.8: a handshake to a live socket is answered.
+// A handshake to a live socket is answered
+// (SPEC.md#handshake-on-an-open-connection).
 func TestPingIsAnswered(t *testing.T) {
 	l := newLone(t, false)
 	h := wire.Handshake{Version: 4, Type: 1, MSS: 1500, FlowWindow: 8192, Request: 1, SocketID: 2}
@@ -179,9 +183,10 @@ func TestPingIsAnswered(t *testing.T) {
 	require.Len(t, ofType(l.poll(), wire.TypeHandshake), 1)
 }
 
-// Rule 9.1: a side that has sent nothing for 20 s ± 20 % sends a keep-alive, each
-// connection after a period of its own. An extended peer is asked to answer, which
-// spares it a keep-alive; the answer wants no confirmation.
+// A side that has sent nothing for 20 s ± 20 % sends a keep-alive, each
+// connection after a period of its own. An extended peer is asked to answer,
+// which spares it a keep-alive; the answer wants no confirmation
+// (SPEC.md#life-signs).
 func TestKeepAlivePeriod(t *testing.T) {
 	seen := map[time.Duration]bool{}
 	for seed := range uint64(20) {

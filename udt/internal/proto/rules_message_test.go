@@ -62,7 +62,8 @@ func dropped(packets [][]byte) (out []span) {
 	return out
 }
 
-// Rule 10.1: an unordered message is delivered as soon as it is complete.
+// An unordered message is delivered as soon as it is complete
+// (SPEC.md#messages).
 func TestUnorderedMessageOvertakes(t *testing.T) {
 	l := newLone(t, true, messageMode)
 	l.part(3, 2, wire.First, false)
@@ -83,7 +84,8 @@ func TestUnorderedMessageOvertakes(t *testing.T) {
 	require.EqualValues(t, loneFirst+8, l.c.recv.buf.head)
 }
 
-// Rule 10.1: an ordered one waits for all before it to be delivered or dropped.
+// An ordered one waits for all before it to be delivered or dropped
+// (SPEC.md#messages).
 func TestOrderedMessageWaits(t *testing.T) {
 	l := newLone(t, true, messageMode)
 	l.part(2, 2, wire.Solo, true)
@@ -96,7 +98,8 @@ func TestOrderedMessageWaits(t *testing.T) {
 	require.Equal(t, [][]byte{{0, 1}, {2}, {4}}, l.messages())
 }
 
-// Rule 7.5: payload is freed at delivery while the number stays open.
+// Payload is freed at delivery while the number stays open
+// (SPEC.md#receive-window).
 func TestDeliveredPayloadIsFreed(t *testing.T) {
 	l := newLone(t, true, messageMode)
 	l.part(1, 2, wire.Solo, false)
@@ -106,8 +109,9 @@ func TestDeliveredPayloadIsFreed(t *testing.T) {
 	require.EqualValues(t, loneFirst, l.c.recv.buf.head)
 }
 
-// Rule 10.2 and udt4.md, 16.3: a drop request is inclusive and clipped; what
-// has arrived complete is kept, and pieces of what never will be are discarded.
+// A drop request is inclusive and clipped; what has arrived complete is kept,
+// and pieces of what never will be are discarded
+// (SPEC.md#drop-requests-received).
 func TestDropRequestIsObeyed(t *testing.T) {
 	l := newLone(t, true, messageMode)
 	l.part(1, 1, wire.Middle, true)
@@ -136,8 +140,8 @@ func TestDropRequestIsObeyed(t *testing.T) {
 	require.EqualValues(t, loneFirst, l.c.recv.next)
 }
 
-// Rule 10.2: wherever a number of an expired message would be sent, a drop
-// request for its range goes out instead, again for each report.
+// Wherever a number of an expired message would be sent, a drop request for
+// its range goes out instead, again for each report (SPEC.md#time-to-live).
 func TestExpiredMessageIsDropped(t *testing.T) {
 	l := newLone(t, true, messageMode)
 	l.sendMessage(3, 50*time.Millisecond)
@@ -161,8 +165,8 @@ func TestExpiredMessageIsDropped(t *testing.T) {
 	}
 }
 
-// Rule 10.2: an expired message that was never sent is passed over, with a
-// request for what it would have been, whatever the window.
+// An expired message that was never sent is passed over, with a request for
+// what it would have been, whatever the window (SPEC.md#time-to-live).
 func TestExpiredMessageBehindAFullWindow(t *testing.T) {
 	for _, extended := range []bool{true, false} {
 		l := newLone(t, extended, messageMode)
@@ -188,7 +192,7 @@ func TestExpiredMessageBehindAFullWindow(t *testing.T) {
 	}
 }
 
-// Rule 10.2: adjacent dropped messages share a request.
+// Adjacent dropped messages share a request (SPEC.md#time-to-live).
 func TestAdjacentDropRequestsAreMerged(t *testing.T) {
 	l := newLone(t, true, messageMode)
 	for range 3 {

@@ -9,8 +9,9 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Rule 1.3: the counters of an extended ACK count each transmission once,
-// retransmissions too, and copies made by the network not at all.
+// The counters of an extended ACK count each transmission once,
+// retransmissions too, and copies made by the network not at all
+// (../wire/SPEC.md#extended-ack).
 func TestExtendedAckCounters(t *testing.T) {
 	l := newLone(t, true)
 	l.data(1456, 0, 1, 2)
@@ -35,8 +36,9 @@ func TestExtendedAckCounters(t *testing.T) {
 	require.EqualValues(t, 4, a.Received)
 }
 
-// Rule 1.3: the list names the first hole always, then goes on from where the
-// previous list stopped, so that a few ACKs cover any number of holes.
+// The list names the first hole always, then goes on from where the previous
+// list stopped, so that a few ACKs cover any number of holes
+// (SPEC.md#loss-reports).
 func TestMissingListCursor(t *testing.T) {
 	l := newLone(t, true)
 	for n := int64(1); n < 601; n += 2 {
@@ -56,8 +58,8 @@ func TestMissingListCursor(t *testing.T) {
 	require.Len(t, seen, 300)
 }
 
-// Rule 1.4: one ACK per sync period is numbered; the rest carry 0 and want no
-// ACK2.
+// One ACK per sync period is numbered; the rest carry 0 and want no ACK2
+// (SPEC.md#acknowledgement-to-an-extended-peer).
 func TestNumberedAckPerSyncPeriod(t *testing.T) {
 	l := newLone(t, true)
 	numbered, all := 0, 0
@@ -77,8 +79,8 @@ func TestNumberedAckPerSyncPeriod(t *testing.T) {
 	require.Equal(t, 10, numbered)
 }
 
-// Rule 1.4: an ACK with number 0 from an extended peer gets no ACK2; any full
-// ACK of the reference does, number 0 included.
+// An ACK with number 0 from an extended peer gets no ACK2; any full ACK of
+// the reference does, number 0 included (../wire/SPEC.md#extended-ack).
 func TestAck2(t *testing.T) {
 	l := newLone(t, true)
 	l.write(2)
@@ -101,8 +103,9 @@ func TestAck2(t *testing.T) {
 	require.Empty(t, ofType(l.poll(), wire.TypeAck2))
 }
 
-// Rule 1.6, extended sender: at once on a gap, a duplicate and on request;
-// else every few packets or after a quarter of a round trip.
+// At once on a gap, a duplicate and on request; else every few packets or
+// after a quarter of a round trip
+// (SPEC.md#acknowledgement-to-an-extended-peer).
 func TestWhenAnExtendedSenderIsAcknowledged(t *testing.T) {
 	l := newLone(t, true)
 	l.data(1456, 0)
@@ -115,9 +118,9 @@ func TestWhenAnExtendedSenderIsAcknowledged(t *testing.T) {
 	l.data(1456, 3)
 	require.Len(t, ofType(l.poll(), wire.TypeAck), 1, "gap")
 	l.data(1456, 3)
-	require.Len(t, ofType(l.poll(), wire.TypeAck), 1, "duplicate, rule 4.6")
+	require.Len(t, ofType(l.poll(), wire.TypeAck), 1, "duplicate")
 	l.handle(wire.TypeKeepAlive, wire.KeepAliveAckRequest, nil)
-	require.Len(t, ofType(l.poll(), wire.TypeAck), 1, "request, rule 1.5")
+	require.Len(t, ofType(l.poll(), wire.TypeAck), 1, "request")
 
 	for range 3 { // no rate yet: every second packet
 		n := int64(l.tx) + 10
@@ -128,8 +131,8 @@ func TestWhenAnExtendedSenderIsAcknowledged(t *testing.T) {
 	}
 }
 
-// Rule 1.6, sender of the reference: every 10 ms, a light ACK per 64 packets,
-// at once after a packet of irregular size.
+// Every 10 ms, a light ACK per 64 packets, at once after a packet of
+// irregular size (SPEC.md#acknowledgement-to-a-legacy-peer).
 func TestWhenALegacySenderIsAcknowledged(t *testing.T) {
 	l := newLone(t, false)
 	l.data(1456, 0)
@@ -151,7 +154,8 @@ func TestWhenALegacySenderIsAcknowledged(t *testing.T) {
 	require.EqualValues(t, 66, acks[0].Next)
 }
 
-// udt4.md, 9.3: an ACK is repeated until its ACK2 comes, and never after.
+// An ACK is repeated until its ACK2 comes, and never after
+// (SPEC.md#repeated-acknowledgement).
 func TestLegacyAckIsRepeatedUntilConfirmed(t *testing.T) {
 	l := newLone(t, false)
 	l.data(1000, 0)
@@ -168,9 +172,9 @@ func TestLegacyAckIsRepeatedUntilConfirmed(t *testing.T) {
 	require.Empty(t, ofType(out, wire.TypeAck))
 }
 
-// Rule 4.1: a gap is reported once it has lasted 3 later packets or an eighth
-// of a round trip; to a sender of the reference at once, until it is known
-// that the path reorders.
+// A gap is reported once it has lasted 3 later packets or an eighth of a
+// round trip; to a sender of the reference at once, until it is known that
+// the path reorders (SPEC.md#loss-reports).
 func TestWhenAGapIsReported(t *testing.T) {
 	l := newLone(t, true)
 	l.data(1456, 0, 2)
@@ -184,7 +188,7 @@ func TestWhenAGapIsReported(t *testing.T) {
 	l.data(1456, 7)
 	out, at := l.run(100 * time.Millisecond)
 	naks = ofType(out, wire.TypeNak)
-	require.Len(t, naks, 1, "by time; never again, rule 4.2")
+	require.Len(t, naks, 1, "by time; never again")
 	for i := range out {
 		if isType(wire.TypeNak)(out[i]) {
 			require.Equal(t, l.c.rtt.rtt()/8, at[i])
@@ -204,9 +208,9 @@ func TestWhenAGapIsReported(t *testing.T) {
 	require.Len(t, ofType(l.poll(), wire.TypeNak), 1)
 }
 
-// Rule 4.2: towards a sender of the reference a report is repeated, first
-// after at least 40 ms, then ever less often; at most 32 ranges, lowest first,
-// and never a number above the highest received.
+// Towards a sender of the reference a report is repeated, first after at
+// least 40 ms, then ever less often; at most 32 ranges, lowest first, and
+// never a number above the highest received (SPEC.md#loss-reports).
 func TestNakRepetition(t *testing.T) {
 	l := newLone(t, false)
 	l.c.rtt = rttEstimator{}
@@ -237,8 +241,8 @@ func TestNakRepetition(t *testing.T) {
 	require.Greater(t, times[2]-times[1], times[1]-times[0])
 }
 
-// Rule 4.7 and udt4.md, 16.4: towards a sender of the reference that sends no
-// data all packets stay apart far enough for its EXP timer to run.
+// Towards a sender of the reference that sends no data all packets stay apart
+// far enough for its EXP timer to run (SPEC.md#silence-for-a-legacy-sender).
 func TestQuietTowardsASilentLegacySender(t *testing.T) {
 	l := newLone(t, false)
 	l.data(1456, 0, 2)
@@ -255,7 +259,8 @@ func TestQuietTowardsASilentLegacySender(t *testing.T) {
 	require.Greater(t, quiet, 8, "%v", at)
 }
 
-// Rule 4.8: what a full window made us discard is no gap on the path.
+// What a full window made us discard is no gap on the path
+// (SPEC.md#loss-reports).
 func TestDiscardedPacketIsNoGap(t *testing.T) {
 	l := newLone(t, false, func(c *Config) { c.RecvBuffer = 20 * 1456 })
 	edge := l.c.edge() - loneFirst
@@ -267,8 +272,9 @@ func TestDiscardedPacketIsNoGap(t *testing.T) {
 	require.Empty(t, ofType(out, wire.TypeNak))
 }
 
-// Rule 7.4: two slots above the advertised window take what the minimum window
-// of 2 lets through, unacknowledged until the reader has drained.
+// Two slots above the advertised window take what the minimum window of 2
+// lets through, unacknowledged until the reader has drained
+// (SPEC.md#reopening-a-window).
 func TestReserveBehindAClosedWindow(t *testing.T) {
 	l := newLone(t, false, func(c *Config) { c.RecvBuffer, c.PeerTimeout = 20*1456, time.Minute })
 	edge := l.c.edge() - loneFirst
@@ -288,8 +294,8 @@ func TestReserveBehindAClosedWindow(t *testing.T) {
 	require.Greater(t, acks[0].Window, uint32(10))
 }
 
-// Rule 7.4, extended: a numbered ACK announces a window that has opened, and
-// is repeated until its ACK2.
+// A numbered ACK announces a window that has opened, and is repeated until
+// its ACK2 (SPEC.md#reopening-a-window).
 func TestWindowUpdateIsRepeated(t *testing.T) {
 	l := newLone(t, true, func(c *Config) { c.RecvBuffer = 40 * 1456 })
 	edge := l.c.edge() - loneFirst
@@ -308,8 +314,8 @@ func TestWindowUpdateIsRepeated(t *testing.T) {
 	require.Empty(t, ofType(out, wire.TypeAck))
 }
 
-// Rule 7.3: a sender of the reference is never told of more than the
-// handshake's flow window, which sizes its loss list.
+// A sender of the reference is never told of more than the handshake's flow
+// window, which sizes its loss list (SPEC.md#receive-window).
 func TestLegacyWindowStaysWithinTheHandshake(t *testing.T) {
 	l := newLone(t, false, func(c *Config) { c.FlowWindow, c.RecvBuffer = 100, 64<<20 })
 	for n := int64(0); n < 3000; n += 20 {
@@ -322,8 +328,9 @@ func TestLegacyWindowStaysWithinTheHandshake(t *testing.T) {
 	}
 }
 
-// Rules 7.2 and 7.5: the window doubles while the path uses it and the reader
-// keeps up, and memory follows what is held, not what was promised.
+// The window doubles while the path uses it and the reader keeps up, and
+// memory follows what is held, not what was promised
+// (SPEC.md#receive-window).
 func TestReceiveWindowGrows(t *testing.T) {
 	l := newLone(t, true)
 	size := l.c.recv.window.size
@@ -345,7 +352,8 @@ func TestReceiveWindowGrows(t *testing.T) {
 	require.LessOrEqual(t, l.c.recv.window.size, 2*grown)
 }
 
-// Rule 7.1: the endpoint's budget bounds what a connection grows to.
+// The endpoint's budget bounds what a connection grows to
+// (SPEC.md#receive-window).
 func TestReceiveWindowObeysTheBudget(t *testing.T) {
 	l := newLone(t, true)
 	l.mem.budget = 1000
@@ -378,9 +386,9 @@ func TestTrimKeepsHoles(t *testing.T) {
 	require.True(t, l.c.Readable())
 }
 
-// Rule 4.1, where a path reorders by more than the 3 packets: a packet that was
-// reported but comes in its first transmission, which word 2 shows, means that
-// only time tells a loss. A repair means nothing.
+// Where a path reorders by more than 3 packets, a packet that was reported
+// but comes in its first transmission, which word 2 shows, means that only
+// time tells a loss. A repair means nothing (SPEC.md#loss-reports).
 func TestDeepReorderingIsLearned(t *testing.T) {
 	for _, extended := range []bool{true, false} {
 		l := newLone(t, extended)
@@ -422,8 +430,9 @@ func TestIdleConnectionKeepsNoBuffers(t *testing.T) {
 	require.True(t, l.c.Readable())
 }
 
-// Rule 1.6: small packets do not make an ACK due by their number, but it rides
-// along with data that leave, if that takes no system call of its own.
+// Small packets do not make an ACK due by their number, but it rides along
+// with data that leave, if that takes no system call of its own
+// (SPEC.md#acknowledgement-to-an-extended-peer).
 func TestAckRidesAlongWithAnAnswer(t *testing.T) {
 	for _, size := range []int{1, 40, 49, 300, 1456} {
 		l := newLone(t, true)

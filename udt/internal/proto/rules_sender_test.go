@@ -9,8 +9,9 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Rule 1.2: towards an extended peer word 2 counts transmissions, and a
-// retransmission gets a number of its own; towards the reference it is a clock.
+// Towards an extended peer word 2 counts transmissions, and a retransmission
+// gets a number of its own; towards the reference it is a clock
+// (../wire/SPEC.md#transmission-number).
 func TestTransmissionNumber(t *testing.T) {
 	l := newLone(t, true)
 	l.write(5)
@@ -32,8 +33,8 @@ func TestTransmissionNumber(t *testing.T) {
 	require.EqualValues(t, 1, l.c.stats.PacketsSent)
 }
 
-// Rule 1.5: an ACK is asked for when the window becomes full, and when Close
-// starts with data unacknowledged.
+// An ACK is asked for when the window becomes full, and when Close starts
+// with data unacknowledged (SPEC.md#requested-acknowledgement).
 func TestAckRequest(t *testing.T) {
 	requests := func(out [][]byte) (n int) {
 		for _, p := range ofType(out, wire.TypeKeepAlive) {
@@ -55,8 +56,8 @@ func TestAckRequest(t *testing.T) {
 	require.Equal(t, 1, requests(l.poll()))
 }
 
-// Section 3: samples are exact; a retransmission is no ambiguity, as each
-// transmission has its number.
+// Samples are exact; a retransmission is no ambiguity, as each transmission
+// has its number (SPEC.md#samples-from-an-extended-peer).
 func TestExtendedSamples(t *testing.T) {
 	l := newLone(t, true)
 	l.write(10)
@@ -87,8 +88,8 @@ func TestExtendedSamples(t *testing.T) {
 	require.Equal(t, 50*time.Millisecond, l.c.rtt.latest)
 }
 
-// Section 3: a loss taken back teaches how late packets come, and is reported
-// as spurious.
+// A loss taken back teaches how late packets come, and is reported as
+// spurious (SPEC.md#repair).
 func TestReorderingIsLearned(t *testing.T) {
 	l := newLone(t, true)
 	l.write(50)
@@ -127,8 +128,9 @@ func TestImpossibleAcksAreIgnored(t *testing.T) {
 	}
 }
 
-// Rule 4.3: a NAK is clipped to what is outstanding; what was sent again a
-// moment ago is not sent once more; lowest numbers go first, before new data.
+// A NAK is clipped to what is outstanding; what was sent again a moment ago
+// is not sent once more; lowest numbers go first, before new data
+// (SPEC.md#repair).
 func TestNakIsClippedAndOrdered(t *testing.T) {
 	l := newLone(t, false)
 	l.setWindow(30)
@@ -173,9 +175,10 @@ func TestRepeatedRangesAreCheap(t *testing.T) {
 	}
 }
 
-// Rule 4.4: the probe timer is rtt + max(4 rttvar, 2 ms) + ack delay; it sends
-// the first unacknowledged packet and the highest one, and asks for an ACK; it
-// doubles up to a second, and nothing but progress restarts it.
+// The probe timer is rtt + max(4 rttvar, 2 ms) + ack delay; it sends the
+// first unacknowledged packet and the highest one, and asks for an ACK; it
+// doubles up to a second, and nothing but progress restarts it
+// (SPEC.md#probes).
 func TestProbeTimer(t *testing.T) {
 	l := newLone(t, true)
 	l.write(10)
@@ -208,7 +211,8 @@ func TestProbeTimer(t *testing.T) {
 	require.Zero(t, l.c.send.probe.count)
 }
 
-// Rule 4.4: towards the reference the ACK of a full packet may take 100 ms.
+// Towards the reference the ACK of a full packet may take 100 ms
+// (SPEC.md#probes).
 func TestProbeTimerTowardsTheReference(t *testing.T) {
 	for _, test := range []struct {
 		irregular bool
@@ -229,8 +233,9 @@ func TestProbeTimerTowardsTheReference(t *testing.T) {
 	}
 }
 
-// Rule 4.5: probes into a closed window go out every max(rtt, 50 ms), doubling
-// to 500 ms; they carry the first packet only and the controller is not told.
+// Probes into a closed window go out every max(rtt, 50 ms), doubling to 500
+// ms; they carry the first packet only and the controller is not told
+// (SPEC.md#probes).
 func TestProbesIntoAClosedWindow(t *testing.T) {
 	l := newLone(t, true)
 	l.write(20)
@@ -265,8 +270,8 @@ func TestRefusedPacketsAreSentAgain(t *testing.T) {
 	s.inTime(400*1456, 400*time.Millisecond)
 }
 
-// Section 3, "Legacy peer": a NAK says that all before the gap arrived, and
-// that the packet behind it just did.
+// A NAK says that all before the gap arrived, and that the packet behind it
+// just did (SPEC.md#samples-from-a-legacy-peer).
 func TestLegacyNakIsAnAck(t *testing.T) {
 	l := newLone(t, false)
 	l.write(20)
@@ -280,8 +285,8 @@ func TestLegacyNakIsAnAck(t *testing.T) {
 	require.Equal(t, 2, l.ctl.losses)
 }
 
-// Section 3: an ACK point that stands where no NAK ever pointed means that the
-// NAK was lost.
+// An ACK point that stands where no NAK ever pointed means that the NAK was
+// lost (SPEC.md#samples-from-a-legacy-peer).
 func TestLostNakIsInferred(t *testing.T) {
 	l := newLone(t, false)
 	l.write(20)
@@ -312,8 +317,8 @@ func TestSilentHoleUnderSteadyTraffic(t *testing.T) {
 	require.Less(t, stalled, 700*time.Millisecond)
 }
 
-// Section 3: a hole whose repair was lost too is repaired by a timer, ever
-// more slowly, so that a lost ACK costs little.
+// A hole whose repair was lost too is repaired by a timer, ever more slowly,
+// so that a lost ACK costs little (SPEC.md#hole-timer).
 func TestHoleTimer(t *testing.T) {
 	l := newLone(t, false)
 	l.write(20)
@@ -331,8 +336,8 @@ func TestHoleTimer(t *testing.T) {
 	require.Less(t, len(numbers(out)), 16)
 }
 
-// Section 3: what should have been reported by now is presumed delivered, and
-// makes room, without the help of a packet.
+// What should have been reported by now is presumed delivered, and makes
+// room, without the help of a packet (SPEC.md#samples-from-a-legacy-peer).
 func TestPresumedDelivery(t *testing.T) {
 	l := newLone(t, false)
 	l.setWindow(20)
@@ -344,7 +349,7 @@ func TestPresumedDelivery(t *testing.T) {
 	require.Equal(t, spread+presumeMargin, at[0])
 }
 
-// Rule 2.1 and 2.2: what the network refused is as if it had never been sent.
+// What the network refused is as if it had never been sent (SPEC.md#sending).
 func TestRefusedDatagramsAreForgotten(t *testing.T) {
 	for _, extended := range []bool{true, false} {
 		l := newLone(t, extended)
@@ -379,8 +384,9 @@ func TestRefusedRetransmissionStaysDue(t *testing.T) {
 	require.Equal(t, []int64{2}, numbers(l.poll()))
 }
 
-// Rule 6.1: a sender that wakes late makes up for it, one that was stopped by
-// something else than pacing earns no more than a burst. Bursts leave whole.
+// A sender that wakes late makes up for it, one that was stopped by something
+// else than pacing earns no more than a burst. Bursts leave whole
+// (SPEC.md#pacing).
 func TestPacingCredit(t *testing.T) {
 	var p pacer
 	const period = 100 * time.Microsecond
@@ -402,8 +408,8 @@ func TestPacingCredit(t *testing.T) {
 	require.Equal(t, fastBurst, p.credit(now, 0, 4, 4))
 }
 
-// Rule 6.2: a burst is a millisecond's worth, from 2 to 16 packets; up to 44
-// where nothing else would do.
+// A burst is a millisecond's worth, from 2 to 16 packets; up to 44 where
+// nothing else would do (SPEC.md#pacing).
 func TestBurst(t *testing.T) {
 	const rtt = 100 * time.Millisecond
 	require.Equal(t, 2, burstSize(time.Millisecond, 1472, rtt))
@@ -413,7 +419,7 @@ func TestBurst(t *testing.T) {
 	require.Equal(t, 44, burstSize(100*time.Microsecond, 1472, 500*time.Microsecond))
 }
 
-// Rule 6.1: the rate is kept, and never exceeded by more than a burst.
+// The rate is kept, and never exceeded by more than a burst (SPEC.md#pacing).
 func TestPacedRate(t *testing.T) {
 	for _, k := range streams() {
 		s := newSim(t, 1, k)
@@ -450,8 +456,8 @@ func TestMaxBandwidth(t *testing.T) {
 	require.InDelta(t, 1.0, (b.doneAt - s.b.born).Seconds(), 0.1)
 }
 
-// udt4.md, 10.3: towards the reference a packet pair starts at each number
-// that is a multiple of 16.
+// Towards the reference a packet pair starts at each number that is a
+// multiple of 16 (SPEC.md#sending).
 func TestPacketPair(t *testing.T) {
 	l := newLone(t, false)
 	l.c.send.pacer.next = l.c.now

@@ -96,8 +96,8 @@ type sendBuffer struct {
 
 	// Towards a peer of the reference, in stream mode: how many packets lie
 	// between two that are a byte shorter than full. It acknowledges packets of
-	// irregular size at once, and full ones up to 100 ms late (design
-	// decisions, section 3, "ACK by size").
+	// irregular size at once, and full ones up to 100 ms late
+	// (SPEC.md#sending).
 	shortEvery int
 
 	tail     *slab

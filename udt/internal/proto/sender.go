@@ -9,7 +9,7 @@ import (
 
 // Limits of one batch.
 const (
-	probeModulus = 16 // a packet pair starts at every multiple (udt4.md, section 10.3)
+	probeModulus = 16 // a packet pair starts at every multiple (SPEC.md#sending)
 	stallWindow  = 2  // packets, after probes went unanswered
 )
 
@@ -389,7 +389,7 @@ func (c *Conn) unsend(n int64) {
 	}
 }
 
-// handleNak queues what the peer misses (design decisions, section 4.3).
+// handleNak queues what the peer misses (SPEC.md#repair).
 func (c *Conn) handleNak(now time.Duration, body []byte) {
 	s := &c.send
 	c.stats.NaksReceived++

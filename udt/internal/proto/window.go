@@ -12,12 +12,12 @@ const (
 	// may always send two more.
 	windowReserve = 2
 
-	// minWindow is the smallest window on the wire (udt4.md, section 9.4).
+	// minWindow is the smallest window on the wire (../wire/SPEC.md#ack).
 	minWindow = 2
 
 	// socketShare: on a path shorter than shortPath packets arrive faster than
 	// they are read, and wait in the socket's buffer. The kernel accounts
-	// packetTruesize for a full frame (design decisions, section 7.6).
+	// packetTruesize for a full frame (SPEC.md#receive-window).
 	shortPath       = 500 * time.Microsecond
 	packetTruesize  = 2304
 	minSocketWindow = 64
@@ -26,7 +26,7 @@ const (
 // recvWindow decides how many packets the peer may send beyond what the
 // application has read. It starts small and doubles each round trip in which
 // the path used a quarter of it, up to the configured cap and within the
-// endpoint's budget (design decisions, section 7).
+// endpoint's budget (SPEC.md#receive-window).
 type recvWindow struct {
 	memory   Memory
 	payload  int

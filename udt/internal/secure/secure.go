@@ -10,6 +10,8 @@
 // The client drives: it repeats its flight until the next one of the server
 // arrives, and the server answers repetitions. In a rendezvous random numbers
 // decide who is the client.
+//
+// SPEC.md describes all of it, and the packets that follow.
 package secure
 
 import (

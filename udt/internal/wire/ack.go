@@ -5,8 +5,7 @@ import "encoding/binary"
 // AckForm is one of the forms of an ACK, told apart by length.
 type AckForm uint8
 
-// The forms of udt4.md, section 4.2, and the extended one of the design
-// decisions, section 1.3.
+// The forms (SPEC.md#ack).
 const (
 	AckLight    AckForm = iota // 4 bytes: the next expected number only
 	AckShort                   // 16 bytes: RTT and window too

@@ -7,7 +7,7 @@ import "encoding/binary"
 const PadLen = 4
 
 // KeepAliveAckRequest, as the additional information of a keep-alive, asks an
-// extended peer to acknowledge at once (design decisions, section 1.5).
+// extended peer to acknowledge at once (SPEC.md#keep-alive).
 const KeepAliveAckRequest = 1
 
 // ShutdownAnswer, as the additional information of a Shutdown, says that it
@@ -21,7 +21,7 @@ const ErrorFileWrite = 4000
 // and reads none.
 type Reason uint32
 
-// Why a connection was shut down (design decisions, section 8.3).
+// Why a connection was shut down (SPEC.md#shutdown).
 const (
 	ReasonClosed   Reason = 0
 	ReasonAborted  Reason = 1

@@ -7,7 +7,7 @@ import (
 
 // HandshakeLen is the size of a handshake's body. A listener of the reference
 // drops every other size and a connecting one crashes on shorter ones
-// (udt4.md, sections 6.3 and 6.9).
+// (SPEC.md#handshake).
 const HandshakeLen = 48
 
 // Version is the only version of UDT that this package speaks.
@@ -35,7 +35,7 @@ const (
 )
 
 // A Marker is the additional information of a handshake by which our own peers
-// know each other; libudt ignores it (design decisions, section 1.1). The zero
+// know each other; libudt ignores it (SPEC.md#markers). The zero
 // Marker says nothing.
 type Marker uint32
 
@@ -105,7 +105,7 @@ func ParseHandshake(body []byte) (Handshake, error) {
 
 // SetPeerIP stores the address of the packet's receiver as libudt on a
 // little-endian host does: the bytes of each 4-byte group in reverse
-// (udt4.md, section 6.1).
+// (SPEC.md#peer-ip).
 func (h *Handshake) SetPeerIP(a netip.Addr) {
 	h.PeerIP = [16]byte{}
 	a = a.Unmap()

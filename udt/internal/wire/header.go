@@ -7,7 +7,7 @@ const (
 	HeaderLen = 16 // of every packet, data and control
 
 	// UDPOverhead is what the reference subtracts from the MSS for the IP and
-	// UDP headers, also on IPv6 (udt4.md, section 1).
+	// UDP headers, also on IPv6 (SPEC.md#framing).
 	UDPOverhead = 28
 
 	// DataOverhead is what a data packet's payload is shorter than the MSS by.
@@ -32,7 +32,7 @@ const (
 )
 
 // Extended types of user-defined packets from FirstOwnExt on are ours, and used on
-// protected connections only (security design, section 3).
+// protected connections only (SPEC.md#user-defined).
 const (
 	FirstOwnExt      = 0xFF00
 	ExtPathChallenge = 0xFF01

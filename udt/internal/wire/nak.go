@@ -9,7 +9,7 @@ const rangeBit = 1 << 31
 const MaxRangeLen = 8
 
 // AppendRange appends the lost packets first to last, inclusive, in the coding
-// of udt4.md, section 4.4.
+// of SPEC.md#nak.
 func AppendRange(b []byte, first, last int64) []byte {
 	if first == last {
 		return binary.BigEndian.AppendUint32(b, Number(first))

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -90,6 +91,26 @@ func vectors(t testing.TB) []vector {
 	require.NoError(t, d.Decode(&list))
 	require.Len(t, list, 34)
 	return list
+}
+
+// The packets that SPEC.md#vectors shows are those of the test data.
+func TestVectorsOfTheDocument(t *testing.T) {
+	text, err := os.ReadFile("SPEC.md")
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(text), "```vectors\n")
+	require.True(t, found)
+	block, _, found = strings.Cut(block, "```")
+	require.True(t, found)
+	require.NotEmpty(t, block)
+	want := make(map[string]string)
+	for _, v := range vectors(t) {
+		want[v.Name] = v.Hex
+	}
+	for line := range strings.Lines(block) {
+		words := strings.Fields(line)
+		require.Greater(t, len(words), 1, line)
+		require.Equal(t, want[words[0]], strings.Join(words[1:], ""), words[0])
+	}
 }
 
 func TestVectors(t *testing.T) {

@@ -1,6 +1,6 @@
 // Package wire encodes and decodes the packets of UDT version 4 as libudt 4.11
 // sends them, and the extensions that this module's own peers use among
-// themselves (design decisions, section 1).
+// themselves. SPEC.md describes all of them.
 //
 // It keeps no state, allocates nothing and never panics on input of the
 // documented minimum length. It is the only place that knows that sequence

@@ -1,10 +1,9 @@
-package purity
+package documents
 
 import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,36 +13,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// root is the module's folder.
-const root = "../../.."
-
-// sources parses the files of the module for which keep reports true, and calls f with
-// each and its path from the root. Folders with a go.mod of their own are left out.
+// sources parses the Go files of the module for which keep reports true, and calls f
+// with each and its path from the root.
 func sources(t *testing.T, keep func(path string) bool, f func(path string, file *ast.File)) {
 	t.Helper()
-	files := token.NewFileSet()
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
+	err := files(repository, ".", ".go", func(name string, src []byte) error {
+		path, err := filepath.Rel(repository, name)
+		if err != nil || nested(repository, filepath.Dir(path)) || !keep(filepath.ToSlash(path)) {
 			return err
 		}
-		path, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		path = filepath.ToSlash(path)
-		if d.IsDir() {
-			_, err := os.Stat(filepath.Join(name, "go.mod"))
-			if path != "." && (err == nil || strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasSuffix(path, ".go") || !keep(path) {
-			return nil
-		}
-		file, err := parser.ParseFile(files, name, nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), name, src, parser.SkipObjectResolution)
 		if err == nil {
-			f(path, file)
+			f(filepath.ToSlash(path), file)
 		}
 		return err
 	})
@@ -54,7 +35,7 @@ func sources(t *testing.T, keep func(path string) bool, f func(path string, file
 // document, without its head.
 func rows(t *testing.T, document, name string) (table [][]string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, document))
+	text, err := os.ReadFile(filepath.Join(repository, document))
 	require.NoError(t, err)
 	_, after, found := strings.Cut(string(text), "<!-- "+name+" -->\n")
 	require.True(t, found, "no marker %q in %s", name, document)

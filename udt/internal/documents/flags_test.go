@@ -1,4 +1,4 @@
-package purity
+package documents
 
 import (
 	"flag"
@@ -40,7 +40,7 @@ func TestTableOfFlags(t *testing.T) {
 	require.NotEmpty(t, want)
 	slices.Sort(want)
 	table := "| flag | package | it does |\n|---|---|---|\n| " + strings.Join(want, " |\n| ") + " |\n"
-	const document = root + "/CONTRIBUTING.md"
+	const document = repository + "/CONTRIBUTING.md"
 	b, err := os.ReadFile(document)
 	require.NoError(t, err)
 	before, rest, found := strings.Cut(string(b), "<!-- flags -->\n")
