@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // Every folder is in the list of what is built, and each program says how to use
@@ -109,7 +109,7 @@ func TestYamux(t *testing.T) {
 }
 
 func TestRendezvous(t *testing.T) {
-	a, b := nettest.UnusedPort(t).String(), nettest.UnusedPort(t).String()
+	a, b := testkit.UnusedPort(t).String(), testkit.UnusedPort(t).String()
 	first := start(t, "rendezvous", "-local", a, b)
 	second := start(t, "rendezvous", "-local", b, a)
 	first.expect("connected: ")

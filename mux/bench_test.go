@@ -9,12 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/mux"
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/udt"
 )
 
 // transfer writes b.N blocks from one end to the other.
-func transfer(b *testing.B, m nettest.MakePipe) {
+func transfer(b *testing.B, m pipes.Maker) {
 	c1, c2, stop, err := m()
 	require.NoError(b, err)
 	defer stop()
@@ -44,18 +44,18 @@ func transfer(b *testing.B, m nettest.MakePipe) {
 }
 
 func BenchmarkTransfer(b *testing.B) {
-	stream := nettest.StreamPipe(nil)
+	stream := pipes.Stream(nil)
 	for _, bb := range []struct {
 		name string
-		make nettest.MakePipe
+		make pipes.Maker
 	}{
 		{"bare UDT", stream},
-		{"mux over messages", nettest.MuxPipe(nettest.StreamPipe(messages), nil)},
-		{"mux over stream", nettest.MuxPipe(stream, nil)},
-		{"yamux over stream", nettest.YamuxPipe(stream)},
-		{"bare TCP", nettest.TCPPipe},
-		{"mux over TCP", nettest.MuxPipe(nettest.TCPPipe, nil)},
-		{"yamux over TCP", nettest.YamuxPipe(nettest.TCPPipe)},
+		{"mux over messages", pipes.Mux(pipes.Stream(messages), nil)},
+		{"mux over stream", pipes.Mux(stream, nil)},
+		{"yamux over stream", pipes.Yamux(stream)},
+		{"bare TCP", pipes.TCP},
+		{"mux over TCP", pipes.Mux(pipes.TCP, nil)},
+		{"yamux over TCP", pipes.Yamux(pipes.TCP)},
 	} {
 		b.Run(bb.name, func(b *testing.B) { transfer(b, bb.make) })
 	}
@@ -63,7 +63,7 @@ func BenchmarkTransfer(b *testing.B) {
 
 // BenchmarkBareMessages is what a session over messages is measured against.
 func BenchmarkBareMessages(b *testing.B) {
-	c1, c2, stop, err := nettest.StreamPipe(messages)()
+	c1, c2, stop, err := pipes.Stream(messages)()
 	require.NoError(b, err)
 	defer stop()
 	from, to := c1.(*udt.Conn), c2.(*udt.Conn)
@@ -101,12 +101,12 @@ func BenchmarkBareMessages(b *testing.B) {
 func BenchmarkPingPong(b *testing.B) {
 	for _, bb := range []struct {
 		name string
-		make nettest.MakePipe
+		make pipes.Maker
 	}{
-		{"bare UDT", nettest.StreamPipe(nil)},
-		{"mux over messages", nettest.MuxPipe(nettest.StreamPipe(messages), nil)},
-		{"mux over stream", nettest.MuxPipe(nettest.StreamPipe(nil), nil)},
-		{"yamux over stream", nettest.YamuxPipe(nettest.StreamPipe(nil))},
+		{"bare UDT", pipes.Stream(nil)},
+		{"mux over messages", pipes.Mux(pipes.Stream(messages), nil)},
+		{"mux over stream", pipes.Mux(pipes.Stream(nil), nil)},
+		{"yamux over stream", pipes.Yamux(pipes.Stream(nil))},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			c1, c2, stop, err := bb.make()
@@ -142,12 +142,12 @@ func echo(c net.Conn) {
 func BenchmarkOpenClose(b *testing.B) {
 	for _, bb := range []struct {
 		name           string
-		carrier        nettest.MakePipe
+		carrier        pipes.Maker
 		client, server func(net.Conn) (mux.Muxer, error)
 	}{
-		{"mux over messages", nettest.StreamPipe(messages), muxClient, muxServer},
-		{"mux over stream", nettest.StreamPipe(nil), muxClient, muxServer},
-		{"yamux over stream", nettest.StreamPipe(nil), yamuxClient, yamuxServer},
+		{"mux over messages", pipes.Stream(messages), muxClient, muxServer},
+		{"mux over stream", pipes.Stream(nil), muxClient, muxServer},
+		{"yamux over stream", pipes.Stream(nil), yamuxClient, yamuxServer},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			c1, c2, stop, err := bb.carrier()
@@ -202,11 +202,11 @@ func BenchmarkManyStreams(b *testing.B) {
 	const streams, size = 1000, 16 << 10
 	for _, bb := range []struct {
 		name string
-		make nettest.MakePipe
+		make pipes.Maker
 	}{
-		{"messages", nettest.StreamPipe(messages)},
-		{"stream", nettest.StreamPipe(nil)},
-		{"TCP", nettest.TCPPipe},
+		{"messages", pipes.Stream(messages)},
+		{"stream", pipes.Stream(nil)},
+		{"TCP", pipes.TCP},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			client, server := sessions(b, bb.make, &mux.Config{MaxStreams: streams})

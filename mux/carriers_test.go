@@ -13,6 +13,7 @@ import (
 
 	"github.com/udtgo/udtgo/mux"
 	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
 )
@@ -44,7 +45,7 @@ type messenger interface {
 }
 
 // wrapped hides all other methods of connections.
-func wrapped(m nettest.MakePipe) nettest.MakePipe {
+func wrapped(m pipes.Maker) pipes.Maker {
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		if c1, c2, stop, err = m(); err != nil {
 			return nil, nil, nil, err
@@ -57,18 +58,18 @@ func wrapped(m nettest.MakePipe) nettest.MakePipe {
 // carriers are what sessions run over in real time.
 var carriers = []struct {
 	name string
-	make nettest.MakePipe
+	make pipes.Maker
 }{
-	{"messages", nettest.StreamPipe(messages)},
-	{"messages, swapped", nettest.SwapPipe(nettest.StreamPipe(messages))},
-	{"messages with loss", nettest.RelayPipe(messages, lossy, lossy, 1)},
-	{"protected messages", nettest.StreamPipe(protected)},
-	{"protected messages with loss", nettest.RelayPipe(protected, lossy, lossy, 1)},
-	{"wrapped messages", wrapped(nettest.StreamPipe(messages))},
-	{"stream", nettest.StreamPipe(nil)},
-	{"stream with loss", nettest.RelayPipe(nil, lossy, lossy, 1)},
-	{"TLS over UDT", nettest.TLSPipe(nettest.StreamPipe(nil))},
-	{"TCP", nettest.TCPPipe},
+	{"messages", pipes.Stream(messages)},
+	{"messages, swapped", pipes.Swap(pipes.Stream(messages))},
+	{"messages with loss", pipes.Relay(messages, lossy, lossy, 1)},
+	{"protected messages", pipes.Stream(protected)},
+	{"protected messages with loss", pipes.Relay(protected, lossy, lossy, 1)},
+	{"wrapped messages", wrapped(pipes.Stream(messages))},
+	{"stream", pipes.Stream(nil)},
+	{"stream with loss", pipes.Relay(nil, lossy, lossy, 1)},
+	{"TLS over UDT", pipes.TLS(pipes.Stream(nil))},
+	{"TCP", pipes.TCP},
 	{"net.Pipe", memoryPipe},
 }
 
@@ -81,12 +82,12 @@ var far = simnet.Link{
 // virtual are carriers that work in a bubble.
 var virtual = []struct {
 	name string
-	make nettest.MakePipe
+	make pipes.Maker
 }{
-	{"messages", nettest.SimnetPipe(messages, simnet.Config{Default: simnet.Link{Delay: time.Millisecond}})},
-	{"messages with loss", nettest.SimnetPipe(messages, simnet.Config{Default: far, Seed: 1})},
-	{"protected messages with loss", nettest.SimnetPipe(protected, simnet.Config{Default: far, Seed: 3})},
-	{"stream with loss", nettest.SimnetPipe(nil, simnet.Config{Default: far, Seed: 2})},
+	{"messages", pipes.Simnet(messages, simnet.Config{Default: simnet.Link{Delay: time.Millisecond}})},
+	{"messages with loss", pipes.Simnet(messages, simnet.Config{Default: far, Seed: 1})},
+	{"protected messages with loss", pipes.Simnet(protected, simnet.Config{Default: far, Seed: 3})},
+	{"stream with loss", pipes.Simnet(nil, simnet.Config{Default: far, Seed: 2})},
 	{"net.Pipe", memoryPipe},
 }
 
@@ -97,7 +98,7 @@ func TestConn(t *testing.T) {
 			if strings.Contains(c.name, "loss") {
 				t.Parallel() // it mostly waits
 			}
-			xnettest.TestConn(t, nettest.MuxPipe(c.make, nil))
+			xnettest.TestConn(t, pipes.Mux(c.make, nil))
 		})
 	}
 }
@@ -109,7 +110,7 @@ func TestConnChecks(t *testing.T) {
 		for _, check := range nettest.ConnChecks() {
 			t.Run(c.name+"/"+check.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c1, c2, stop, err := nettest.MuxPipe(c.make, nil)()
+					c1, c2, stop, err := pipes.Mux(c.make, nil)()
 					require.NoError(t, err)
 					check.Run(t, c1, c2)
 					stop()
@@ -120,9 +121,9 @@ func TestConnChecks(t *testing.T) {
 }
 
 // sessions makes both sides of a session, which end with the test.
-func sessions(t testing.TB, m nettest.MakePipe, config *mux.Config) (client, server *mux.Session) {
+func sessions(t testing.TB, m pipes.Maker, config *mux.Config) (client, server *mux.Session) {
 	t.Helper()
-	client, server, stop, err := nettest.MuxSessions(m, config)
+	client, server, stop, err := pipes.MuxSessions(m, config)
 	require.NoError(t, err)
 	t.Cleanup(stop)
 	return client, server

@@ -19,7 +19,7 @@ import (
 
 	"github.com/udtgo/udtgo/mux"
 	"github.com/udtgo/udtgo/mux/internal/frame"
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
 )
@@ -117,8 +117,8 @@ func TestServingEndsWithTheSession(t *testing.T) {
 						}
 						return simnet.Pass
 					}
-					pipe := nettest.SimnetPipe(&udt.Config{Mode: mode}, simnet.Config{Filter: filter})
-					_, server, stop, err := nettest.MuxSessions(pipe, config)
+					pipe := pipes.Simnet(&udt.Config{Mode: mode}, simnet.Config{Filter: filter})
+					_, server, stop, err := pipes.MuxSessions(pipe, config)
 					require.NoError(t, err)
 					defer stop()
 					time.Sleep(time.Second)

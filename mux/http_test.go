@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/mux"
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 )
 
 // A session is a listener for net/http, and each request can have a stream.
 func TestHTTP(t *testing.T) {
-	client, server := sessions(t, nettest.StreamPipe(messages), nil)
+	client, server := sessions(t, pipes.Stream(messages), nil)
 	h := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
 	})}
@@ -56,7 +56,7 @@ func TestHTTP(t *testing.T) {
 // The listener of a session lets requests under way finish when a server shuts down;
 // new streams are refused meanwhile.
 func TestShutdownOfAServerWaitsForRequests(t *testing.T) {
-	client, server := sessions(t, nettest.StreamPipe(messages), nil)
+	client, server := sessions(t, pipes.Stream(messages), nil)
 	begun, finish := make(chan bool), make(chan bool)
 	h := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(begun)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/udtgo/udtgo/mux"
 	"github.com/udtgo/udtgo/mux/internal/frame"
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -32,8 +32,8 @@ func generous(overMessages bool) []byte {
 // A Write that waits for the connection itself keeps its deadline, and what it had
 // counted arrives once, with what is written after it.
 func TestDeadlineInsideTheConnection(t *testing.T) {
-	for name, pipe := range map[string]nettest.MakePipe{
-		"TCP": nettest.TCPPipe, "stream": nettest.StreamPipe(nil), "TLS": nettest.TLSPipe(nettest.TCPPipe),
+	for name, pipe := range map[string]pipes.Maker{
+		"TCP": pipes.TCP, "stream": pipes.Stream(nil), "TLS": pipes.TLS(pipes.TCP),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c1, c2, stop, err := pipe()
@@ -73,7 +73,7 @@ func TestDeadlineInsideTheConnection(t *testing.T) {
 // Calls of other streams, and Close, do not wait for a connection that is stuck.
 func TestStuckConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c1, c2, stop, err := nettest.SimnetPipe(messages, near)()
+		c1, c2, stop, err := pipes.Simnet(messages, near)()
 		require.NoError(t, err)
 		session, err := mux.Client(c1, nil)
 		require.NoError(t, err)

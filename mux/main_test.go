@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // TestMain checks that the tests of this package leave no goroutine. Those that are
@@ -18,5 +18,5 @@ func TestMain(m *testing.M) {
 	if !chosen {
 		_ = flag.Set("test.parallel", "16")
 	}
-	os.Exit(nettest.MainWithLeakCheck(m))
+	os.Exit(testkit.MainWithLeakCheck(m))
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/mux"
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 )
 
 var conversations = flag.Int("conversations", 3, "how many times to run TestConversations; a third under the race detector")
@@ -174,10 +174,10 @@ func TestConversations(t *testing.T) {
 	}
 }
 
-func converse(t *testing.T, m nettest.MakePipe, seed uint64) {
+func converse(t *testing.T, m pipes.Maker, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	config := &mux.Config{MaxStreams: 30, AcceptBacklog: 20, MaxSessionWindow: 1 << 20, InitialStreamWindow: 64 << 10}
-	client, server, stop, err := nettest.MuxSessions(m, config)
+	client, server, stop, err := pipes.MuxSessions(m, config)
 	require.NoError(t, err)
 	defer stop()
 	var mu sync.Mutex

@@ -17,7 +17,7 @@ import (
 
 	"github.com/udtgo/udtgo/mux"
 	"github.com/udtgo/udtgo/mux/internal/frame"
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
 )
@@ -26,10 +26,10 @@ import (
 var near = simnet.Config{Default: simnet.Link{Delay: 10 * time.Millisecond}}
 
 // inBubble runs f with both sides of a session in virtual time.
-func inBubble(t *testing.T, m nettest.MakePipe, config *mux.Config, f func(t *testing.T, client, server *mux.Session)) {
+func inBubble(t *testing.T, m pipes.Maker, config *mux.Config, f func(t *testing.T, client, server *mux.Session)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		client, server, stop, err := nettest.MuxSessions(m, config)
+		client, server, stop, err := pipes.MuxSessions(m, config)
 		require.NoError(t, err)
 		defer stop()
 		f(t, client, server)
@@ -38,7 +38,7 @@ func inBubble(t *testing.T, m nettest.MakePipe, config *mux.Config, f func(t *te
 
 func overMessages(t *testing.T, config *mux.Config, f func(t *testing.T, client, server *mux.Session)) {
 	t.Helper()
-	inBubble(t, nettest.SimnetPipe(messages, near), config, f)
+	inBubble(t, pipes.Simnet(messages, near), config, f)
 }
 
 // Ping measures the path.
@@ -205,7 +205,7 @@ func TestDatagramsExpire(t *testing.T) {
 	}
 	network := near
 	network.Filter = filter
-	inBubble(t, nettest.SimnetPipe(messages, network), nil, func(t *testing.T, client, server *mux.Session) {
+	inBubble(t, pipes.Simnet(messages, network), nil, func(t *testing.T, client, server *mux.Session) {
 		time.Sleep(time.Second)
 		down.Store(true)
 		require.NoError(t, client.SendDatagram([]byte("short"), 100*time.Millisecond))
@@ -255,7 +255,7 @@ func TestShortIdleTimeout(t *testing.T) {
 // The peer's Close ends a Write at once, even one inside a connection that is stuck.
 func TestStopReachesStuckWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c1, c2, stop, err := nettest.SimnetPipe(messages, near)()
+		c1, c2, stop, err := pipes.Simnet(messages, near)()
 		require.NoError(t, err)
 		defer stop()
 		session, err := mux.Client(c1, nil)
@@ -290,7 +290,7 @@ func (steady) OnTimeout(time.Time, *udt.CongestionState)               {}
 func TestNoHeadOfLineBlocking(t *testing.T) {
 	// slow returns how many of many small exchanges at the same time took longer than
 	// the path and a little.
-	slow := func(m nettest.MakePipe) (n int) {
+	slow := func(m pipes.Maker) (n int) {
 		inBubble(t, m, nil, func(t *testing.T, client, server *mux.Session) {
 			go func() {
 				for {
@@ -332,9 +332,9 @@ func TestNoHeadOfLineBlocking(t *testing.T) {
 		return n
 	}
 	link := simnet.Config{Default: simnet.Link{Delay: 25 * time.Millisecond, Loss: 0.01}, Seed: 3}
-	carrier := func(mode udt.Mode) nettest.MakePipe {
+	carrier := func(mode udt.Mode) pipes.Maker {
 		config := &udt.Config{Mode: mode, CongestionControl: func() udt.CongestionControl { return steady{} }}
-		return nettest.SimnetPipe(config, link)
+		return pipes.Simnet(config, link)
 	}
 	byMessages, byStream := slow(carrier(udt.ModeMessage)), slow(carrier(udt.ModeStream))
 	t.Logf("%d late over messages, %d over a stream", byMessages, byStream)
@@ -346,7 +346,7 @@ func TestIdleStreamMemory(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector's memory counts")
 	}
-	client, server := sessions(t, nettest.StreamPipe(messages), nil)
+	client, server := sessions(t, pipes.Stream(messages), nil)
 	const streams = 1000
 	measure := func() uint64 {
 		runtime.GC()

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/mux"
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 )
 
 // exchange sends a question and its echo over a stream that opens and accept makes.
@@ -37,7 +37,7 @@ func exchange(t *testing.T, open, accept func() (net.Conn, error)) {
 func TestYamuxPeers(t *testing.T) {
 	for _, ours := range []string{"client", "server"} {
 		t.Run(ours, func(t *testing.T) {
-			c1, c2, stop, err := nettest.StreamPipe(nil)()
+			c1, c2, stop, err := pipes.Stream(nil)()
 			require.NoError(t, err)
 			defer stop()
 			config := yamux.DefaultConfig()
@@ -94,7 +94,7 @@ func TestMuxers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c1, c2, stop, err := nettest.StreamPipe(nil)()
+			c1, c2, stop, err := pipes.Stream(nil)()
 			require.NoError(t, err)
 			defer stop()
 			client, err := pair[0](c1, nil)

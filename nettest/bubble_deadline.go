@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
 )
 
 // checkRacyRead: after Read returned, with data or with a timeout, the buffer is the caller's again.

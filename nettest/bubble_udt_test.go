@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
 )
@@ -26,25 +27,25 @@ func TestConnChecksUDT(t *testing.T) {
 	protectedMessages.Mode = udt.ModeMessage
 	for _, p := range []struct {
 		name string
-		make nettest.MakePipe
+		make pipes.Maker
 	}{
-		{"dialed first", nettest.SimnetPipe(nil, simnet.Config{Default: ideal})},
-		{"accepted first", nettest.SwapPipe(nettest.SimnetPipe(nil, simnet.Config{Default: ideal}))},
-		{"rendezvous", nettest.SimnetRendezvousPipe(nil, simnet.Config{Default: ideal})},
-		{"no delay", nettest.SimnetPipe(nil, simnet.Config{})},
-		{"loss, reordering, copies", nettest.SimnetPipe(nil, simnet.Config{Default: far, Seed: 1})},
-		{"rendezvous with loss", nettest.SimnetRendezvousPipe(nil, simnet.Config{Default: far, Seed: 2})},
-		{"legacy peers", nettest.SimnetPipe(legacy, simnet.Config{Default: ideal})},
-		{"legacy peers with loss", nettest.SimnetPipe(legacy, simnet.Config{Default: far, Seed: 3})},
-		{"protected", nettest.SimnetPipe(protected, simnet.Config{Default: ideal})},
-		{"protected, accepted first", nettest.SwapPipe(nettest.SimnetPipe(protected, simnet.Config{Default: ideal}))},
-		{"protected rendezvous", nettest.SimnetRendezvousPipe(protected, simnet.Config{Default: ideal})},
-		{"protected, no delay", nettest.SimnetPipe(protected, simnet.Config{})},
-		{"protected, loss, reordering, copies", nettest.SimnetPipe(protected, simnet.Config{Default: far, Seed: 4})},
-		{"protected rendezvous with loss", nettest.SimnetRendezvousPipe(protected, simnet.Config{Default: far, Seed: 5})},
-		{"messages", nettest.SimnetPipe(messages, simnet.Config{Default: ideal})},
-		{"protected messages", nettest.SimnetPipe(protectedMessages, simnet.Config{Default: ideal})},
-		{"protected messages, loss, reordering, copies", nettest.SimnetPipe(protectedMessages, simnet.Config{Default: far, Seed: 6})},
+		{"dialed first", pipes.Simnet(nil, simnet.Config{Default: ideal})},
+		{"accepted first", pipes.Swap(pipes.Simnet(nil, simnet.Config{Default: ideal}))},
+		{"rendezvous", pipes.SimnetRendezvous(nil, simnet.Config{Default: ideal})},
+		{"no delay", pipes.Simnet(nil, simnet.Config{})},
+		{"loss, reordering, copies", pipes.Simnet(nil, simnet.Config{Default: far, Seed: 1})},
+		{"rendezvous with loss", pipes.SimnetRendezvous(nil, simnet.Config{Default: far, Seed: 2})},
+		{"legacy peers", pipes.Simnet(legacy, simnet.Config{Default: ideal})},
+		{"legacy peers with loss", pipes.Simnet(legacy, simnet.Config{Default: far, Seed: 3})},
+		{"protected", pipes.Simnet(protected, simnet.Config{Default: ideal})},
+		{"protected, accepted first", pipes.Swap(pipes.Simnet(protected, simnet.Config{Default: ideal}))},
+		{"protected rendezvous", pipes.SimnetRendezvous(protected, simnet.Config{Default: ideal})},
+		{"protected, no delay", pipes.Simnet(protected, simnet.Config{})},
+		{"protected, loss, reordering, copies", pipes.Simnet(protected, simnet.Config{Default: far, Seed: 4})},
+		{"protected rendezvous with loss", pipes.SimnetRendezvous(protected, simnet.Config{Default: far, Seed: 5})},
+		{"messages", pipes.Simnet(messages, simnet.Config{Default: ideal})},
+		{"protected messages", pipes.Simnet(protectedMessages, simnet.Config{Default: ideal})},
+		{"protected messages, loss, reordering, copies", pipes.Simnet(protectedMessages, simnet.Config{Default: far, Seed: 6})},
 	} {
 		for _, check := range nettest.ConnChecks() {
 			t.Run(p.name+"/"+check.Name, func(t *testing.T) {

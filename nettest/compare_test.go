@@ -11,17 +11,18 @@ import (
 	xnettest "golang.org/x/net/nettest"
 
 	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 )
 
 // overVar names, in the environment of a child process, what TestConnOver tests.
 const overVar = "NETTEST_OVER"
 
 // over holds programs' own connections on top of a transport.
-var over = map[string]nettest.MakePipe{
-	"tls over tcp":   nettest.TLSPipe(nettest.TCPPipe),
-	"tls over udt":   nettest.TLSPipe(nettest.StreamPipe(nil)),
-	"yamux over tcp": nettest.YamuxPipe(nettest.TCPPipe),
-	"yamux over udt": nettest.YamuxPipe(nettest.StreamPipe(nil)),
+var over = map[string]pipes.Maker{
+	"tls over tcp":   pipes.TLS(pipes.TCP),
+	"tls over udt":   pipes.TLS(pipes.Stream(nil)),
+	"yamux over tcp": pipes.Yamux(pipes.TCP),
+	"yamux over udt": pipes.Yamux(pipes.Stream(nil)),
 }
 
 // crypto/tls and yamux break some promises of net.Conn by themselves: after a

@@ -7,7 +7,7 @@ import (
 
 	xnettest "golang.org/x/net/nettest"
 
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
 )
@@ -24,18 +24,18 @@ var lossy = simnet.Link{Loss: 0.05, Reorder: 0.05, ReorderDelay: 2 * time.Millis
 func TestConn(t *testing.T) {
 	for _, p := range []struct {
 		name string
-		make nettest.MakePipe
+		make pipes.Maker
 	}{
-		{"dialed first", nettest.StreamPipe(nil)},
-		{"accepted first", nettest.SwapPipe(nettest.StreamPipe(nil))},
-		{"rendezvous", nettest.RendezvousPipe(nil)},
-		{"relay with loss and reordering", nettest.RelayPipe(nil, lossy, lossy, 1)},
-		{"simnet", nettest.SimnetPipe(nettest.Patient(nil), simnet.Config{})},
-		{"protected, dialed first", nettest.StreamPipe(protected)},
-		{"protected, accepted first", nettest.SwapPipe(nettest.StreamPipe(protected))},
-		{"protected rendezvous", nettest.RendezvousPipe(protected)},
-		{"relay with loss and reordering, protected", nettest.RelayPipe(protected, lossy, lossy, 1)},
-		{"protected simnet", nettest.SimnetPipe(nettest.Patient(protected), simnet.Config{})},
+		{"dialed first", pipes.Stream(nil)},
+		{"accepted first", pipes.Swap(pipes.Stream(nil))},
+		{"rendezvous", pipes.Rendezvous(nil)},
+		{"relay with loss and reordering", pipes.Relay(nil, lossy, lossy, 1)},
+		{"simnet", pipes.Simnet(pipes.Patient(nil), simnet.Config{})},
+		{"protected, dialed first", pipes.Stream(protected)},
+		{"protected, accepted first", pipes.Swap(pipes.Stream(protected))},
+		{"protected rendezvous", pipes.Rendezvous(protected)},
+		{"relay with loss and reordering, protected", pipes.Relay(protected, lossy, lossy, 1)},
+		{"protected simnet", pipes.Simnet(pipes.Patient(protected), simnet.Config{})},
 	} {
 		t.Run(p.name, func(t *testing.T) { xnettest.TestConn(t, p.make) })
 	}

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // DropInOptions says what TestDropIn may expect of a transport. The zero value fits none exactly; kernel TCP needs
@@ -72,7 +73,7 @@ func dropInRows() []dropInRow {
 // net/http, HTTP/2, SSH, a stream multiplexer, proxies that copy. Each row gets a new listener from ml. Nothing else
 // may run at the same time: goroutines are counted, and one row watches the standard streams.
 func TestDropIn(t *testing.T, ml MakeListener, opts DropInOptions) {
-	before := liveGoroutines()
+	before := testkit.LiveGoroutines()
 	rows := dropInRows()
 	for key := range opts.Skip {
 		used := false
@@ -96,7 +97,7 @@ func TestDropIn(t *testing.T, ml MakeListener, opts DropInOptions) {
 			r.run(t, f, o)
 		})
 	}
-	t.Run("no_goroutine_is_left", func(t *testing.T) { requireNoLeak(t, before) })
+	t.Run("no_goroutine_is_left", func(t *testing.T) { testkit.RequireNoLeak(t, before) })
 }
 
 // keyCovers reports whether a key of DropInOptions.Skip means the row.

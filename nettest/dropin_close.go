@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
 )
 
 // closeRows say how a connection ends.

@@ -6,7 +6,7 @@ import (
 	"net"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
 )
 
 // copyRows say how io.Copy, and so every proxy, fares.

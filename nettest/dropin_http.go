@@ -11,7 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // httpRows run HTTP/1.1 on both ends.
@@ -78,7 +79,7 @@ func rowHTTPKeepAlive(t *testing.T, f *fixture, _ DropInOptions) {
 			GotConn: func(info httptrace.GotConnInfo) { reused <- info.Reused },
 		})
 		require.NoError(t, start(func() error {
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+certName, strings.NewReader("x"))
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+testkit.CertName, strings.NewReader("x"))
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,8 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // http2Rows run HTTP over TLS, version 2 included.
@@ -42,7 +43,7 @@ func (f *fixture) tlsTransport(t testing.TB, config *tls.Config, http2 bool) *ht
 }
 
 func rowHTTPS(t *testing.T, f *fixture, _ DropInOptions) {
-	cc, sc := tlsConfigs(t, "http/1.1")
+	cc, sc := testkit.TLSConfigs("http/1.1")
 	startHTTP(t, &http.Server{Handler: echoHandler}, tls.NewListener(f, sc))
 	client := &http.Client{Transport: f.tlsTransport(t, cc, false)}
 	for _, size := range []int{0, 1, 1 << 20} {
@@ -52,7 +53,7 @@ func rowHTTPS(t *testing.T, f *fixture, _ DropInOptions) {
 
 // rowHTTP2 sends many requests with bodies at once over what the client makes one connection.
 func rowHTTP2(t *testing.T, f *fixture, _ DropInOptions) {
-	cc, sc := tlsConfigs(t, "h2")
+	cc, sc := testkit.TLSConfigs("h2")
 	startHTTPS(t, &http.Server{Handler: echoHandler, TLSConfig: sc}, f)
 	client := &http.Client{Transport: f.tlsTransport(t, cc, true)}
 	requirePost(t, client, "https", 10, 2)
@@ -66,7 +67,7 @@ func rowHTTP2(t *testing.T, f *fixture, _ DropInOptions) {
 }
 
 func rowHTTP2Cancel(t *testing.T, f *fixture, _ DropInOptions) {
-	cc, sc := tlsConfigs(t, "h2")
+	cc, sc := testkit.TLSConfigs("h2")
 	running, ended := make(chan struct{}), make(chan struct{})
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(running)
@@ -77,7 +78,7 @@ func rowHTTP2Cancel(t *testing.T, f *fixture, _ DropInOptions) {
 	client := &http.Client{Transport: f.tlsTransport(t, cc, true)}
 	ctx, cancel := context.WithCancel(context.Background())
 	request := start(func() error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+certName+"/", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+testkit.CertName+"/", nil)
 		if err != nil {
 			return err
 		}
@@ -105,7 +106,7 @@ var echoHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) 
 
 // post sends size bytes to an echoHandler and checks what comes back, and by which version of HTTP.
 func post(client *http.Client, scheme string, size, major int) error {
-	resp, err := client.Post(scheme+"://"+certName+"/", "application/octet-stream", bytes.NewReader(pattern(0, size)))
+	resp, err := client.Post(scheme+"://"+testkit.CertName+"/", "application/octet-stream", bytes.NewReader(pattern(0, size)))
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // listenRows say how listeners and dials work, and what addresses look like. TestListener has the details.
@@ -76,7 +77,7 @@ func rowCancelSilentDial(t *testing.T, f *fixture, opts DropInOptions) {
 	if opts.DialSilent == nil {
 		t.Skip("DropInOptions.DialSilent is nil")
 	}
-	before := liveGoroutines()
+	before := testkit.LiveGoroutines()
 	silent := &fixture{Listener: f.Listener, dial: opts.DialSilent}
 	for range 4 {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -93,5 +94,5 @@ func rowCancelSilentDial(t *testing.T, f *fixture, opts DropInOptions) {
 	d := silent.startDial(ctx).wait(t, "dial with a deadline")
 	require.True(t, isTimeout(d.err), "Timeout() of %v", d.err)
 	require.Nil(t, d.conn)
-	requireNoLeak(t, before)
+	testkit.RequireNoLeak(t, before)
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
 )
 
 // methodRows say which methods of *net.TCPConn callers look for, and which of them must not be there.

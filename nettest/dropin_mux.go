@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/hashicorp/yamux"
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
 )
 
 // muxRows run a stream multiplexer that was written for TCP.

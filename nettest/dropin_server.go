@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // writeCounter wraps a listener and notes how often its connections are written to.
@@ -127,7 +128,7 @@ func rowHTTPShutdown(t *testing.T, f *fixture, _ DropInOptions) {
 
 	client := &http.Client{Transport: f.httpTransport(t)}
 	request := start(func() readResult {
-		resp, err := client.Get("http://" + certName)
+		resp, err := client.Get("http://" + testkit.CertName)
 		if err != nil {
 			return readResult{err: err}
 		}

@@ -8,7 +8,8 @@ import (
 	"net"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // tlsRows say how crypto/tls fares on both ends of a connection.
@@ -23,7 +24,7 @@ var tlsRows = []dropInRow{
 // tlsPair returns both ends of a connection with crypto/tls on it, handshake done.
 func (f *fixture) tlsPair(t testing.TB) (client, server *tls.Conn) {
 	t.Helper()
-	cc, sc := tlsConfigs(t)
+	cc, sc := testkit.TLSConfigs()
 	c, s := f.pair(t)
 	client, server = tls.Client(c, cc), tls.Server(s, sc)
 	ours, theirs := start(client.Handshake), start(server.Handshake)
@@ -70,8 +71,8 @@ func rowTLSReadTimeout(t *testing.T, f *fixture, _ DropInOptions) {
 }
 
 func rowTLSCancelHandshake(t *testing.T, f *fixture, _ DropInOptions) {
-	before := liveGoroutines()
-	cc, _ := tlsConfigs(t)
+	before := testkit.LiveGoroutines()
+	cc, _ := testkit.TLSConfigs()
 	c, s := f.pair(t)
 	client := tls.Client(c, cc)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -81,7 +82,7 @@ func rowTLSCancelHandshake(t *testing.T, f *fixture, _ DropInOptions) {
 	require.ErrorIs(t, handshake.wait(t, "handshake that is cancelled"), context.Canceled)
 	requireClosed(t, startRead(c, make([]byte, 1)).wait(t, "Read of the connection below").err)
 	drop(s)
-	requireNoLeak(t, before)
+	testkit.RequireNoLeak(t, before)
 }
 
 func rowTLSCloseBreaksWrite(t *testing.T, f *fixture, _ DropInOptions) {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -17,7 +18,7 @@ var listenUDT = listen(nil)
 
 // listen makes listeners that are dialed with the same configuration.
 func listen(config *udt.Config) nettest.MakeListener {
-	config = nettest.Patient(config)
+	config = pipes.Patient(config)
 	return func() (l net.Listener, dial func(context.Context) (net.Conn, error), stop func(), err error) {
 		ul, err := udt.Listen("udt", "127.0.0.1:0", config)
 		if err != nil {
@@ -70,7 +71,7 @@ func testDropIn(t *testing.T, config *udt.Config) {
 			if err := last.Endpoint().Shutdown(context.Background()); err != nil {
 				return nil, err
 			}
-			return udt.Listen("udt", addr.String(), nettest.Patient(config))
+			return udt.Listen("udt", addr.String(), pipes.Patient(config))
 		},
 		DialSilent: silentUDT(t, config),
 	})
@@ -78,7 +79,7 @@ func testDropIn(t *testing.T, config *udt.Config) {
 
 // silentUDT returns a dial to a socket that nobody reads, which only its context ends.
 func silentUDT(t *testing.T, config *udt.Config) func(context.Context) (net.Conn, error) {
-	config = nettest.Patient(config)
+	config = pipes.Patient(config)
 	config.HandshakeTimeout = -1
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // TestListener tests that a net.Listener, and the dial that belongs to it, keep the promises that servers rely on, in
@@ -180,7 +181,7 @@ func requireAccepts(t testing.TB, f *fixture) {
 // checkCancelledDial cancels dials before, while and after they run. Each returns promptly, with the context's error or
 // with a connection that was ready before; nothing stays behind, and the listener still accepts.
 func checkCancelledDial(t *testing.T, f *fixture) {
-	before := liveGoroutines()
+	before := testkit.LiveGoroutines()
 
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -206,7 +207,7 @@ func checkCancelledDial(t *testing.T, f *fixture) {
 			drop(d.conn)
 		}
 	}
-	requireNoLeak(t, before)
+	testkit.RequireNoLeak(t, before)
 
 	// The listener may hand out connections whose dialer gave up; the live one is served all the same.
 	f.serve(t, func(c net.Conn) { _ = echoOneByte(c) })

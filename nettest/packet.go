@@ -2,10 +2,11 @@ package nettest
 
 import (
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
 )
 
 // MakePacketPipe makes two packet connections that can reach each other: what c1 writes to c2.LocalAddr() is read by
@@ -63,7 +64,7 @@ func TestPacketConnWith(t *testing.T, mp MakePacketPipe, opts PacketOptions) {
 		names = append(names, c.name)
 	}
 	for name := range opts.Skip {
-		require.Contains(t, names, name, "PacketOptions.Skip names no subtest")
+		require.True(t, slices.Contains(names, name), "PacketOptions.Skip names no subtest")
 	}
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {

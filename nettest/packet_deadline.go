@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/udtgo/udtgo/nettest/internal/require"
 )
 
 // writeUntilError writes small messages until WriteTo fails. A reliable transport blocks on the way, as nobody reads.

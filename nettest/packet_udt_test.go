@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -16,7 +17,7 @@ func TestPacketConnUDT(t *testing.T) { testPacketConn(t, nil) }
 func TestPacketConnProtected(t *testing.T) { testPacketConn(t, protected) }
 
 func testPacketConn(t *testing.T, config *udt.Config) {
-	config = nettest.Patient(config)
+	config = pipes.Patient(config)
 	nettest.TestPacketConnWith(t, func() (c1, c2 net.PacketConn, stop func(), err error) {
 		p1, err := udt.ListenPacket("udt", "127.0.0.1:0", config)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/nettest/simnet"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // relayPatience bounds waits that end early unless the test fails.
@@ -130,7 +131,7 @@ func TestRelayForgetsTheClientThatWasIdleForLongest(t *testing.T) {
 }
 
 func TestRelayIgnoresThatNobodyListens(t *testing.T) {
-	addr, c := net.UDPAddrFromAddrPort(UnusedPort(t)), listenRelayPeer(t)
+	addr, c := net.UDPAddrFromAddrPort(testkit.UnusedPort(t)), listenRelayPeer(t)
 	r := newRelay(t, addr, RelayConfig{})
 	for range 3 { // each is answered with an ICMP message
 		sendString(t, c, "x", r.Addr())

@@ -1,12 +1,11 @@
 package nettest
 
 import (
-	"bytes"
 	"net"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // patience is how long a suite waits for something that has to happen. It guards against a hang and measures
@@ -40,7 +39,7 @@ type call[T any] struct {
 func start[T any](f func() T) *call[T] {
 	c := &call[T]{id: make(chan string, 1), result: make(chan T, 1)}
 	go func() {
-		c.id <- currentGoroutine()
+		c.id <- testkit.Goroutine()
 		c.result <- f()
 	}()
 	return c
@@ -55,7 +54,7 @@ func (c *call[T]) wait(t testing.TB, what string) T {
 	case v := <-c.result:
 		return v
 	case <-guard.C:
-		t.Fatalf("%s: still blocked after %v\n%s", what, patience, allStacks())
+		t.Fatalf("%s: still blocked after %v\n%s", what, patience, testkit.Stacks())
 		panic("unreachable")
 	}
 }
@@ -82,7 +81,7 @@ func (c *call[T]) waitIdle(t testing.TB, what string, times int, progress func()
 		case v := <-c.result:
 			t.Fatalf("%s: returned %+v instead of blocking", what, v)
 		case <-tick.C:
-			if now := progress(); now != last || !isParked(id) {
+			if now := progress(); now != last || !testkit.Parked(id) {
 				seen, last = 0, now
 			} else {
 				seen++
@@ -102,43 +101,7 @@ func waitFor[T any](t testing.TB, ch <-chan T, what string) T {
 	case v := <-ch:
 		return v
 	case <-guard.C:
-		t.Fatalf("%s: nothing after %v\n%s", what, patience, allStacks())
+		t.Fatalf("%s: nothing after %v\n%s", what, patience, testkit.Stacks())
 		panic("unreachable")
-	}
-}
-
-// currentGoroutine returns the number of the calling goroutine as the runtime prints it.
-func currentGoroutine() string {
-	buf := make([]byte, 64)
-	buf = buf[:runtime.Stack(buf, false)]
-	id, _, _ := strings.Cut(strings.TrimPrefix(string(buf), "goroutine "), " ")
-	return id
-}
-
-// isParked reports whether the goroutine exists and waits for something other than a processor.
-func isParked(id string) bool {
-	for _, g := range bytes.Split(allStacks(), []byte("\n\n")) {
-		rest, ok := bytes.CutPrefix(g, []byte("goroutine "+id+" ["))
-		if !ok {
-			continue
-		}
-		state, _, _ := bytes.Cut(rest, []byte("]"))
-		for _, busy := range []string{"running", "runnable", "syscall"} {
-			if bytes.HasPrefix(state, []byte(busy)) {
-				return false
-			}
-		}
-		return true
-	}
-	return false
-}
-
-// allStacks returns the stacks of all goroutines.
-func allStacks() []byte {
-	for size := 256 << 10; ; size *= 2 {
-		buf := make([]byte, size)
-		if n := runtime.Stack(buf, true); n < size {
-			return buf[:n]
-		}
 	}
 }

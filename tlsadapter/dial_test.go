@@ -55,7 +55,7 @@ func TestCloseNotifyArrives(t *testing.T) {
 				peer, err := w.listener.Accept()
 				require.NoError(t, err)
 				client, server := &watched{Conn: raw}, &watched{Conn: peer}
-				clientConfig, serverConfig := configs(t)
+				clientConfig, serverConfig := configs()
 				clientConfig.ServerName = serverName
 				src, dst, below := tls.Client(client, clientConfig), tls.Server(server, serverConfig), server
 				if closer == "server" {
@@ -79,7 +79,7 @@ func TestCloseNotifyArrives(t *testing.T) {
 // The package comment warns of this.
 func TestStreamThatIsCutBetweenRecordsEndsWithEOF(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		client, server := configs(t)
+		client, server := configs()
 		c, s := w.connect(t, client, server)
 		_, err := c.Write([]byte("half of it"))
 		require.NoError(t, err)
@@ -93,7 +93,7 @@ func TestStreamThatIsCutBetweenRecordsEndsWithEOF(t *testing.T) {
 
 func TestALPN(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		client, server := configs(t, "first", "second")
+		client, server := configs("first", "second")
 		client.NextProtos = []string{"second", "third"}
 		c, s := w.connect(t, client, server)
 		require.Equal(t, "second", c.ConnectionState().NegotiatedProtocol)
@@ -105,7 +105,7 @@ func TestALPN(t *testing.T) {
 
 func TestNoCommonProtocolFailsTheDial(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		client, server := configs(t, "first")
+		client, server := configs("first")
 		client.NextProtos = []string{"third"}
 		waiting := w.accept(server)
 		_, err := (&tlsadapter.Dialer{UDT: w.dialer(), Config: client}).Dial("udt", w.addr())
@@ -127,7 +127,7 @@ func TestWrongCertificateFailsTheDial(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				client, server := configs(t)
+				client, server := configs()
 				spoil(client)
 				waiting := w.accept(server)
 				c, err := (&tlsadapter.Dialer{UDT: w.dialer(), Config: client}).Dial("udt", w.addr())
@@ -149,7 +149,7 @@ func TestWrongCertificateFailsTheDial(t *testing.T) {
 // an IP address.
 func TestServerNameIsThatOfTheAddress(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		client, server := configs(t)
+		client, server := configs()
 		c, s := w.connect(t, client, server)
 		require.Empty(t, client.ServerName, "the caller's configuration was changed")
 		c.Close()
@@ -181,7 +181,7 @@ func TestCancelledDialLeavesNothing(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				client, _ := configs(t)
+				client, _ := configs()
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(tt.after, cancel)
 				start := time.Now()
@@ -219,7 +219,7 @@ func TestOneDeadlineForBothHandshakes(t *testing.T) {
 		for _, reach := range []string{"UDT", "TLS"} {
 			t.Run(name+" in the handshake of "+reach, func(t *testing.T) {
 				inWorld(t, func(t *testing.T, w *world) {
-					client, _ := configs(t)
+					client, _ := configs()
 					dialer := w.dialer()
 					dialer.Config = &udt.Config{HandshakeTimeout: -1}
 					addr := w.addr()
@@ -244,7 +244,7 @@ func TestOneDeadlineForBothHandshakes(t *testing.T) {
 // After the dial its context has no effect.
 func TestContextEndsWithTheDial(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		client, server := configs(t)
+		client, server := configs()
 		waiting := w.accept(server)
 		ctx, cancel := context.WithCancel(t.Context())
 		c, err := (&tlsadapter.Dialer{UDT: w.dialer(), Config: client}).DialContext(ctx, "udt", w.addr())
@@ -270,7 +270,7 @@ func TestPeerThatClosesDuringTheHandshake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				client, _ := configs(t)
+				client, _ := configs()
 				go func() {
 					if raw, err := w.listener.AcceptUDT(); err == nil {
 						raw.Read(make([]byte, 1)) // the client now waits for the answer
@@ -286,7 +286,7 @@ func TestPeerThatClosesDuringTheHandshake(t *testing.T) {
 }
 
 func TestMessageModeIsRefused(t *testing.T) {
-	client, server := configs(t)
+	client, server := configs()
 	messages := &udt.Config{Mode: udt.ModeMessage}
 	_, err := (&tlsadapter.Dialer{UDT: &udt.Dialer{Config: messages}, Config: client}).Dial("udt", "127.0.0.1:1")
 	requireDialError(t, err)

@@ -3,7 +3,6 @@ package tlsadapter_test
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -17,15 +16,7 @@ import (
 )
 
 // exampleConfigs stands for certificates that a program has from elsewhere.
-func exampleConfigs() (client, server *tls.Config) {
-	cert, err := testCert()
-	if err != nil {
-		log.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(cert.Leaf)
-	return &tls.Config{RootCAs: roots}, &tls.Config{Certificates: []tls.Certificate{cert}}
-}
+func exampleConfigs() (client, server *tls.Config) { return configs() }
 
 func Example() {
 	clientConfig, serverConfig := exampleConfigs()

@@ -2,14 +2,7 @@ package tlsadapter_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
-	"net"
 	"net/netip"
 	"sync"
 	"testing"
@@ -19,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/nettest/simnet"
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -29,42 +23,15 @@ var (
 	serverIP = netip.MustParseAddr("10.0.0.2")
 )
 
-// testCert is a self-signed certificate for serverName, serverIP and loopback. It
-// is valid in a bubble too, where time begins in 2000.
-var testCert = sync.OnceValues(func() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: serverName},
-		DNSNames:              []string{serverName},
-		IPAddresses:           []net.IP{serverIP.AsSlice(), net.IPv4(127, 0, 0, 1)},
-		NotBefore:             time.Unix(0, 0),
-		NotAfter:              time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	leaf, err := x509.ParseCertificate(der)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
+// testCert is of serverName, serverIP and loopback.
+var testCert = sync.OnceValue(func() tls.Certificate {
+	return testkit.Trusted().Issue(serverName, time.Time{}, nil, serverIP, netip.MustParseAddr("127.0.0.1"))
 })
 
 // configs returns configurations that fit each other.
-func configs(t testing.TB, protos ...string) (client, server *tls.Config) {
-	t.Helper()
-	cert, err := testCert()
-	require.NoError(t, err)
-	roots := x509.NewCertPool()
-	roots.AddCert(cert.Leaf)
-	return &tls.Config{RootCAs: roots, NextProtos: protos},
-		&tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: protos}
+func configs(protos ...string) (client, server *tls.Config) {
+	return &tls.Config{RootCAs: testkit.Trusted().Pool(), NextProtos: protos},
+		&tls.Config{Certificates: []tls.Certificate{testCert()}, NextProtos: protos}
 }
 
 // delay is what a packet takes from one host of a world to the other.

@@ -21,7 +21,7 @@ func TestListenNeedsACertificate(t *testing.T) {
 
 // On real sockets, with Dial and Listen.
 func TestListenAndDial(t *testing.T) {
-	client, server := configs(t)
+	client, server := configs()
 	l, err := tlsadapter.Listen("udt", "127.0.0.1:0", server, nil)
 	require.NoError(t, err)
 	defer l.Close()

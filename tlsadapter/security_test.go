@@ -15,7 +15,7 @@ import (
 // The configurations that serve for TLS above UDT serve for TLS inside UDT: names are
 // verified, and what fails there fails here.
 func TestSecurity(t *testing.T) {
-	_, server := configs(t)
+	_, server := configs()
 	l, err := udt.Listen("udt", "127.0.0.1:0", &udt.Config{Security: tlsadapter.Security(server)})
 	require.NoError(t, err)
 	defer l.Close()
@@ -33,7 +33,7 @@ func TestSecurity(t *testing.T) {
 		}
 	}()
 	dial := func(change func(c *tls.Config)) (string, error) {
-		client, _ := configs(t)
+		client, _ := configs()
 		if change != nil {
 			change(client)
 		}
@@ -66,7 +66,7 @@ func TestSecurity(t *testing.T) {
 // A client of TLS above UDT and a listener of TLS inside UDT, or the other way round,
 // refuse each other and do not hang.
 func TestAboveAndInsideDoNotMix(t *testing.T) {
-	client, server := configs(t)
+	client, server := configs()
 	inside, err := udt.Listen("udt", "127.0.0.1:0", &udt.Config{Security: tlsadapter.Security(server)})
 	require.NoError(t, err)
 	defer inside.Close()

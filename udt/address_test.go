@@ -7,7 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -32,7 +33,7 @@ func TestAcceptedConnectionsHaveTheConcreteLocalAddress(t *testing.T) {
 			_, port, err := net.SplitHostPort(l.Addr().String())
 			require.NoError(t, err)
 			address := net.JoinHostPort(test.host, port)
-			client, err := udt.Dial(test.network, address, patient(nil))
+			client, err := udt.Dial(test.network, address, pipes.Patient(nil))
 			require.NoError(t, err)
 			defer client.Close()
 			server, err := l.AcceptUDT()
@@ -72,7 +73,7 @@ func TestSharedEndpointDialsBothFamilies(t *testing.T) {
 		l, err := udt.Listen("udt", net.JoinHostPort(host, "0"), nil)
 		require.NoError(t, err)
 		defer l.Close()
-		d := udt.Dialer{Endpoint: e, Config: patient(nil)}
+		d := udt.Dialer{Endpoint: e, Config: pipes.Patient(nil)}
 		client, err := d.Dial("udt", l.Addr().String())
 		require.NoError(t, err)
 		defer client.Close()
@@ -87,7 +88,7 @@ func TestSharedEndpointDialsBothFamilies(t *testing.T) {
 // A dial that nobody wants fails at once, from a socket of its own and from a
 // shared one.
 func TestRefusedDialFailsFast(t *testing.T) {
-	nobody := nettest.UnusedPort(t).String()
+	nobody := testkit.UnusedPort(t).String()
 	shared, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	e, err := udt.NewEndpoint(shared)

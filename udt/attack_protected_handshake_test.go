@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/nettest/simnet"
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt"
 	"github.com/udtgo/udtgo/udt/internal/secure"
 	"github.com/udtgo/udtgo/udt/internal/wire"
@@ -51,23 +52,23 @@ func TestA22WrongCredentials(t *testing.T) {
 	}
 	type attempt struct {
 		name           string
-		server, client func(p, other *pki) *udt.Security
+		server, client func(p, other *testkit.Authority) *udt.Security
 		late           bool // the server refuses, when the client thinks that it is done
 	}
-	fixed := func(s *udt.Security) func(p, other *pki) *udt.Security {
-		return func(_, _ *pki) *udt.Security { return s }
+	fixed := func(s *udt.Security) func(p, other *testkit.Authority) *udt.Security {
+		return func(_, _ *testkit.Authority) *udt.Security { return s }
 	}
-	server := func(name string, life time.Duration, ask bool) func(p, other *pki) *udt.Security {
-		return func(p, _ *pki) *udt.Security {
-			c := &tls.Config{Certificates: []tls.Certificate{p.issue(name, life)}, ClientCAs: p.pool}
+	server := func(name string, life time.Duration, ask bool) func(p, other *testkit.Authority) *udt.Security {
+		return func(p, _ *testkit.Authority) *udt.Security {
+			c := &tls.Config{Certificates: []tls.Certificate{p.Issue(name, time.Now().Add(life), nil)}, ClientCAs: p.Pool()}
 			if ask {
 				c.ClientAuth = tls.RequireAndVerifyClientCert
 			}
 			return &udt.Security{TLS: c}
 		}
 	}
-	client := func(p, _ *pki) *udt.Security {
-		return &udt.Security{TLS: &tls.Config{RootCAs: p.pool, ServerName: "server"}}
+	client := func(p, _ *testkit.Authority) *udt.Security {
+		return &udt.Security{TLS: &tls.Config{RootCAs: p.Pool(), ServerName: "server"}}
 	}
 	attempts := []attempt{
 		{"wrong key", fixed(shared("a", 1)), fixed(shared("a", 2)), false},
@@ -76,18 +77,18 @@ func TestA22WrongCredentials(t *testing.T) {
 		{"client's key not pinned", fixed(pinned(k1, p2)), fixed(pinned(k3, p1)), true},
 		{"expired certificate", server("server", -time.Minute, false), client, false},
 		{"wrong name", server("another", time.Hour, false), client, false},
-		{"unknown authority", server("server", time.Hour, false), func(_, other *pki) *udt.Security {
-			return &udt.Security{TLS: &tls.Config{RootCAs: other.pool, ServerName: "server"}}
+		{"unknown authority", server("server", time.Hour, false), func(_, other *testkit.Authority) *udt.Security {
+			return &udt.Security{TLS: &tls.Config{RootCAs: other.Pool(), ServerName: "server"}}
 		}, false},
 		{"no client certificate", server("server", time.Hour, true), client, true},
-		{"client certificate of another authority", server("server", time.Hour, true), func(p, other *pki) *udt.Security {
-			return &udt.Security{TLS: &tls.Config{RootCAs: p.pool, ServerName: "server", Certificates: []tls.Certificate{other.issue("client", time.Hour)}}}
+		{"client certificate of another authority", server("server", time.Hour, true), func(p, other *testkit.Authority) *udt.Security {
+			return &udt.Security{TLS: &tls.Config{RootCAs: p.Pool(), ServerName: "server", Certificates: []tls.Certificate{other.Issue("client", time.Now().Add(time.Hour), nil)}}}
 		}, true},
 		{"pre-shared key against pinned keys", fixed(pinned(k1, p2)), fixed(shared("a", 1)), false},
 	}
 	for _, a := range attempts {
 		inLab(t, simnet.Link{Delay: rtt / 2}, func(l *lab) {
-			p, other := newPKI(l), newPKI(l)
+			p, other := testkit.NewAuthority(), testkit.NewAuthority()
 			listener := l.listen(addrB, with(*a.server(p, other)))
 			w := l.tap()
 			e := l.endpoint(addrA)

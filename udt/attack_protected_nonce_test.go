@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/nettest/simnet"
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt"
 	"github.com/udtgo/udtgo/udt/internal/protect"
 	"github.com/udtgo/udtgo/udt/internal/wire"
@@ -117,9 +118,9 @@ func TestA47NoNonceTwice(t *testing.T) {
 	total, epochs := 0, 0
 	link := simnet.Link{Delay: 2 * time.Millisecond, Rate: 200e6, Queue: 400, Loss: 0.01}
 	inLab(t, link, func(l *lab) {
-		p, log := newPKI(l), new(keyLog)
-		server := &udt.Security{TLS: &tls.Config{Certificates: []tls.Certificate{p.issue("server", time.Hour)}}}
-		client := &udt.Security{TLS: &tls.Config{RootCAs: p.pool, ServerName: "server", KeyLogWriter: log}}
+		p, log := testkit.NewAuthority(), new(keyLog)
+		server := &udt.Security{TLS: &tls.Config{Certificates: []tls.Certificate{p.Issue("server", time.Now().Add(time.Hour), nil)}}}
+		client := &udt.Security{TLS: &tls.Config{RootCAs: p.Pool(), ServerName: "server", KeyLogWriter: log}}
 		udt.SetEpochBits(server, epochBits)
 		udt.SetEpochBits(client, epochBits)
 		listener := l.listen(addrB, with(*server))

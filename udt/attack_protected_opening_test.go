@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
@@ -138,8 +139,8 @@ func TestA44ObserverWhoIsFaster(t *testing.T) {
 // A small datagram does not make a server repeat a large flight.
 func TestA11RepeatedFlights(t *testing.T) {
 	inLab(t, fastLink, func(l *lab) {
-		p := newPKI(l)
-		l.listen(addrB, with(udt.Security{TLS: &tls.Config{Certificates: []tls.Certificate{p.issue("server", time.Hour)}}}))
+		p := testkit.NewAuthority()
+		l.listen(addrB, with(udt.Security{TLS: &tls.Config{Certificates: []tls.Certificate{p.Issue("server", time.Now().Add(time.Hour), nil)}}}))
 		flight := l.firstFlight(addrC, addrB)
 		w := l.tap()
 		h := hello(77)

@@ -1,16 +1,9 @@
 package udt_test
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"io"
-	"math/big"
 	"net/netip"
 	"sync"
-	"testing"
 	"testing/synctest"
 	"time"
 
@@ -146,46 +139,6 @@ func (l *lab) serve(listener *udt.Listener) {
 		listener.Endpoint().Close()
 		wg.Wait()
 	})
-}
-
-// A pki makes certificates for tests.
-type pki struct {
-	t    testing.TB
-	root *x509.Certificate
-	key  ed25519.PrivateKey
-	pool *x509.CertPool
-}
-
-func newPKI(t testing.TB) *pki {
-	t.Helper()
-	public, key, err := ed25519.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)
-	require.NoError(t, err)
-	root, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	p := &pki{t: t, root: root, key: key, pool: x509.NewCertPool()}
-	p.pool.AddCert(root)
-	return p
-}
-
-// issue makes a certificate for name that expires after life.
-func (p *pki) issue(name string, life time.Duration) tls.Certificate {
-	p.t.Helper()
-	public, key, err := ed25519.GenerateKey(rand.Reader)
-	require.NoError(p.t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, p.root, public, p.key)
-	require.NoError(p.t, err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // with returns a Config with s.

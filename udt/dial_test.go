@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
 )
@@ -342,7 +343,7 @@ func TestDialTriesAllAddressesOfAName(t *testing.T) {
 		defer l.Close()
 		_, port, err := net.SplitHostPort(l.Addr().String())
 		require.NoError(t, err)
-		c, err := udt.Dial("udt", net.JoinHostPort("localhost", port), patient(nil))
+		c, err := udt.Dial("udt", net.JoinHostPort("localhost", port), pipes.Patient(nil))
 		require.NoError(t, err, host)
 		require.Equal(t, l.Addr().String(), c.RemoteAddr().String())
 		require.NoError(t, c.Close())

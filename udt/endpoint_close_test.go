@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -31,7 +32,7 @@ func TestEndpointCloseWhileAReadCopies(t *testing.T) {
 			}
 			c.Close()
 		}()
-		c, err := udt.Dial("udt", l.Addr().String(), patient(nil))
+		c, err := udt.Dial("udt", l.Addr().String(), pipes.Patient(nil))
 		require.NoError(t, err)
 		buf := make([]byte, 256<<10)
 		_, err = io.ReadFull(c, buf)

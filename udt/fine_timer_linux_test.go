@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -31,7 +32,7 @@ func TestPacingBetweenTimerTicks(t *testing.T) {
 			n, _ := io.Copy(io.Discard, onlyReader{c})
 			received <- n
 		}()
-		c, err := udt.Dial("udt", l.Addr().String(), patient(config))
+		c, err := udt.Dial("udt", l.Addr().String(), pipes.Patient(config))
 		require.NoError(t, err)
 		const size = 4 << 20
 		_, err = c.Write(make([]byte, size))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/udtgo/udtgo/nettest"
 	"github.com/udtgo/udtgo/nettest/interop"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
 )
@@ -61,7 +62,7 @@ func dialNearWrap(t *testing.T, mode udt.Mode, loss float64, command string) (*u
 		return initControl{udt.NewNative(), first}
 	}}
 	udt.SetInitialNumber(config, nearWrap)
-	conn, err := udt.Dial("udt", address, patient(config))
+	conn, err := udt.Dial("udt", address, pipes.Patient(config))
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Abort() })
 	require.EqualValues(t, nearWrap, <-first)

@@ -4,8 +4,8 @@ import (
 	"os"
 	"testing"
 
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // TestMain checks that the tests of this package leave no goroutine.
-func TestMain(m *testing.M) { os.Exit(nettest.MainWithLeakCheck(m)) }
+func TestMain(m *testing.M) { os.Exit(testkit.MainWithLeakCheck(m)) }

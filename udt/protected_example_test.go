@@ -1,9 +1,7 @@
 package udt_test
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,32 +9,17 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"math/big"
-	"net"
+	"net/netip"
 	"time"
 
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt"
 )
 
 // certificate stands for what a program has from an authority, or from its own.
 func certificate() (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		log.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		log.Fatal(err)
-	}
-	leaf, _ := x509.ParseCertificate(der)
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+	a := testkit.NewAuthority()
+	return a.Issue("server", time.Time{}, nil, netip.MustParseAddr("127.0.0.1")), a.Pool()
 }
 
 // Certificates, as for HTTPS: the client verifies the server's name, here its address.

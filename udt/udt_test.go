@@ -9,24 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/udt"
 )
-
-// patient returns config with more time for handshakes: other packages' tests keep the
-// machine busy.
-func patient(config *udt.Config) *udt.Config {
-	if config == nil {
-		config = &udt.Config{}
-	}
-	config = config.Clone()
-	config.HandshakeTimeout = time.Minute
-	return config
-}
 
 // pair returns both ends of a connection over loopback.
 func pair(tb testing.TB, config *udt.Config) (client, server *udt.Conn) {
 	tb.Helper()
-	config = patient(config)
+	config = pipes.Patient(config)
 	l, err := udt.Listen("udt", "127.0.0.1:0", config)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { l.Close() })

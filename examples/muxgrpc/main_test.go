@@ -15,13 +15,13 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/udtgo/udtgo/mux"
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
 // patience guards against hangs and measures nothing.
 const patience = 30 * time.Second
 
-func TestMain(m *testing.M) { os.Exit(nettest.MainWithLeakCheck(m)) }
+func TestMain(m *testing.M) { os.Exit(testkit.MainWithLeakCheck(m)) }
 
 // What a newcomer runs first: two clients of one server, whose answers are checked.
 func TestDemonstration(t *testing.T) {

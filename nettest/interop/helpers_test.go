@@ -130,19 +130,6 @@ func (s scene) path(tb testing.TB, port int) string {
 
 func portOf(a net.Addr) int { return a.(*net.UDPAddr).Port }
 
-// patient returns config with more time for handshakes, unless it says how much they
-// have: some tests make hundreds of connections at once, and all share the machine.
-func patient(config *udt.Config) *udt.Config {
-	if config == nil {
-		config = &udt.Config{}
-	}
-	if config.HandshakeTimeout == 0 {
-		config = config.Clone()
-		config.HandshakeTimeout = 30 * time.Second
-	}
-	return config
-}
-
 func dial(tb testing.TB, address string, config *udt.Config) *udt.Conn {
 	tb.Helper()
 	conn, err := udt.Dial("udt", address, preferring(config))

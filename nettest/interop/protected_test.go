@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/nettest/interop"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -35,7 +36,7 @@ func secured(config *udt.Config, policy udt.SecurityPolicy) *udt.Config {
 
 // preferring returns config, patient, which prefers protected mode if the tests are to.
 func preferring(config *udt.Config) *udt.Config {
-	config = patient(config)
+	config = pipes.Patient(config)
 	if !*prefer || config.Security != nil {
 		return config
 	}
@@ -97,7 +98,7 @@ func TestRequireRefusesTheReference(t *testing.T) {
 			require.EqualValues(t, 1, r, "only the request for a cookie")
 		}
 
-		conn, err := udt.Dial("udt", addr, patient(nil)) // it takes whom it understands
+		conn, err := udt.Dial("udt", addr, pipes.Patient(nil)) // it takes whom it understands
 		require.NoError(t, err)
 		conn.Abort()
 	})

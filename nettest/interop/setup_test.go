@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/udtgo/udtgo/nettest"
 	"github.com/udtgo/udtgo/nettest/interop"
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -33,7 +33,7 @@ func TestRendezvous(t *testing.T) {
 		ref.Done()
 	})
 	t.Run("from a local address", func(t *testing.T) {
-		local := net.UDPAddrFromAddrPort(nettest.UnusedPort(t))
+		local := net.UDPAddrFromAddrPort(testkit.UnusedPort(t))
 		ref := interop.Build(t, *required).Start(t, opts("send -role rendezvous -port %d -bytes 100000", portOf(local))...)
 		conn := meet(t, &udt.Dialer{LocalAddr: local}, loopback, ref.Port())
 		defer conn.Close()

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/mux"
-	"github.com/udtgo/udtgo/nettest"
+	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/nettest/simnet"
 	"github.com/udtgo/udtgo/udt"
 )
@@ -32,7 +32,7 @@ func requests(t *testing.T, config *udt.Config, network simnet.Config, client, s
 		lasting = 8 * time.Second
 		every   = 11 * time.Millisecond // on each stream
 	)
-	c1, c2, stop, err := nettest.SimnetPipe(config, network)()
+	c1, c2, stop, err := pipes.Simnet(config, network)()
 	require.NoError(t, err)
 	a, err := client(c1)
 	require.NoError(t, err)

@@ -3,7 +3,6 @@ package documents
 import (
 	"flag"
 	"go/ast"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -13,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write the table of flags in CONTRIBUTING.md anew")
+var update = flag.Bool("update", false, "write the tables of flags in CONTRIBUTING.md and of imports in DESIGN.md anew")
 
 // The table of flags in CONTRIBUTING.md has every flag of the tests with its package
 // and what its own text says, and no other.
@@ -40,17 +39,11 @@ func TestTableOfFlags(t *testing.T) {
 	require.NotEmpty(t, want)
 	slices.Sort(want)
 	table := "| flag | package | it does |\n|---|---|---|\n| " + strings.Join(want, " |\n| ") + " |\n"
-	const document = repository + "/CONTRIBUTING.md"
-	b, err := os.ReadFile(document)
-	require.NoError(t, err)
-	before, rest, found := strings.Cut(string(b), "<!-- flags -->\n")
-	require.True(t, found)
-	got, after, found := strings.Cut(rest, "<!-- /flags -->")
-	require.True(t, found)
 	if *update {
-		require.NoError(t, os.WriteFile(document, []byte(before+"<!-- flags -->\n"+table+"<!-- /flags -->"+after), 0o644))
+		replaceBetween(t, "CONTRIBUTING.md", "flags", table)
 		return
 	}
+	_, got, _ := between(t, "CONTRIBUTING.md", "flags")
 	require.Equal(t, table, got, "-update writes it anew")
 }
 

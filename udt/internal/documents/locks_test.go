@@ -31,17 +31,31 @@ func sources(t *testing.T, keep func(path string) bool, f func(path string, file
 	require.NoError(t, err)
 }
 
-// rows returns the cells of the table between the markers of the given name in a
-// document, without its head.
+// between returns what a document has before, between and after the markers of a name.
+func between(t *testing.T, document, name string) (before, text, after string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(repository, document))
+	require.NoError(t, err)
+	before, rest, found := strings.Cut(string(b), "<!-- "+name+" -->\n")
+	require.True(t, found, "no marker %q in %s", name, document)
+	text, after, found = strings.Cut(rest, "<!-- /"+name+" -->")
+	require.True(t, found, "no end of %q in %s", name, document)
+	return before, text, after
+}
+
+// replaceBetween writes text between the markers.
+func replaceBetween(t *testing.T, document, name, text string) {
+	t.Helper()
+	before, _, after := between(t, document, name)
+	b := before + "<!-- " + name + " -->\n" + text + "<!-- /" + name + " -->" + after
+	require.NoError(t, os.WriteFile(filepath.Join(repository, document), []byte(b), 0o644))
+}
+
+// rows returns the cells of the table between the markers of a name, without its head.
 func rows(t *testing.T, document, name string) (table [][]string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(repository, document))
-	require.NoError(t, err)
-	_, after, found := strings.Cut(string(text), "<!-- "+name+" -->\n")
-	require.True(t, found, "no marker %q in %s", name, document)
-	between, _, found := strings.Cut(after, "<!-- /"+name+" -->")
-	require.True(t, found, "no end of %q in %s", name, document)
-	for i, line := range strings.Split(strings.TrimSpace(between), "\n") {
+	_, text, _ := between(t, document, name)
+	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		if i < 2 {
 			continue
 		}

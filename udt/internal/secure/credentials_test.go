@@ -2,74 +2,24 @@ package secure
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
-// An authority signs certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  crypto.Signer
-}
-
-var newAuthority = sync.OnceValue(func() *authority { return makeAuthority() })
-
-func makeAuthority() *authority {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab authority"},
-		NotBefore: epoch.Add(-24 * time.Hour), NotAfter: epoch.Add(20 * 365 * 24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		panic(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	return &authority{cert, key}
-}
-
-func (a *authority) pool() *x509.CertPool {
-	p := x509.NewCertPool()
-	p.AddCert(a.cert)
-	return p
-}
-
-func (a *authority) issue(t testing.TB, name string, until time.Time, key crypto.Signer) tls.Certificate {
-	if key == nil {
-		var err error
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		require.NoError(t, err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: epoch.Add(-24 * time.Hour), NotAfter: until,
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	require.NoError(t, err)
-	leaf, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	return tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key, Leaf: leaf}
+// issue makes a certificate with that of its authority behind it.
+func issue(a *testkit.Authority, name string, until time.Time, key crypto.Signer) tls.Certificate {
+	c := a.Issue(name, until, key)
+	c.Certificate = append(c.Certificate, a.Cert.Raw)
+	return c
 }
 
 var later = epoch.Add(365 * 24 * time.Hour)
@@ -78,14 +28,14 @@ func labTime() time.Time { return epoch }
 
 // x509Pair returns configurations that a test may spoil before use.
 func x509Pair(t testing.TB) (client, server *tls.Config) {
-	a := newAuthority()
+	a := testkit.Trusted()
 	client = &tls.Config{
-		RootCAs: a.pool(), Time: labTime,
-		Certificates: []tls.Certificate{a.issue(t, "client.test", later, nil)},
+		RootCAs: a.Pool(), Time: labTime,
+		Certificates: []tls.Certificate{issue(a, "client.test", later, nil)},
 	}
 	server = &tls.Config{
-		ClientCAs: a.pool(), ClientAuth: tls.RequireAndVerifyClientCert, Time: labTime,
-		Certificates: []tls.Certificate{a.issue(t, "server.test", later, nil)},
+		ClientCAs: a.Pool(), ClientAuth: tls.RequireAndVerifyClientCert, Time: labTime,
+		Certificates: []tls.Certificate{issue(a, "server.test", later, nil)},
 	}
 	return client, server
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
@@ -21,9 +22,9 @@ var credentials = map[string]func(*lab){
 	},
 	"X509 long chains": func(l *lab) {
 		c, s := x509Pair(l.t)
-		a := newAuthority()
-		c.Certificates[0] = a.issue(l.t, "client.test", later, rsaKey())
-		s.Certificates[0] = a.issue(l.t, "server.test", later, rsaKey())
+		a := testkit.Trusted()
+		c.Certificates[0] = issue(a, "client.test", later, rsaKey())
+		s.Certificates[0] = issue(a, "server.test", later, rsaKey())
 		for range 6 { // what a careless administrator configures
 			s.Certificates[0].Certificate = append(s.Certificates[0].Certificate, s.Certificates[0].Certificate[0])
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
@@ -46,14 +47,14 @@ func TestRefusals(t *testing.T) {
 			"the client refused us: key is not one of the pinned keys", 5},
 		{"expired server certificate", func(l *lab) {
 			c, s := x509Pair(t)
-			s.Certificates[0] = newAuthority().issue(t, "server.test", epoch.Add(-time.Hour), nil)
+			s.Certificates[0] = issue(testkit.Trusted(), "server.test", epoch.Add(-time.Hour), nil)
 			l.useX509(c, s)
 		},
 			"we refused the server: tls: failed to verify certificate: x509: certificate has expired",
 			"the client refused us: certificate has expired or is not yet valid", 5},
 		{"expired client certificate", func(l *lab) {
 			c, s := x509Pair(t)
-			c.Certificates[0] = newAuthority().issue(t, "client.test", epoch.Add(-time.Hour), nil)
+			c.Certificates[0] = issue(testkit.Trusted(), "client.test", epoch.Add(-time.Hour), nil)
 			l.useX509(c, s)
 		},
 			"the server refused us: certificate has expired or is not yet valid",
@@ -67,7 +68,7 @@ func TestRefusals(t *testing.T) {
 			"we refused the client: tls: client didn't provide a certificate", 6},
 		{"unknown authority of the server", func(l *lab) {
 			c, s := x509Pair(t)
-			c.RootCAs = makeAuthority().pool()
+			c.RootCAs = testkit.NewAuthority().Pool()
 			l.useX509(c, s)
 		},
 			"we refused the server: tls: failed to verify certificate: x509: certificate signed by unknown authority",

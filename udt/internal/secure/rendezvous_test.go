@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
@@ -36,7 +37,7 @@ func TestRendezvous(t *testing.T) {
 }
 
 func TestRendezvousWithEveryCredential(t *testing.T) {
-	a := newAuthority()
+	a := testkit.Trusted()
 	for name, use := range map[string]func(l *lab){
 		"PSK": func(l *lab) {
 			for i := range l.cfg {
@@ -52,8 +53,8 @@ func TestRendezvousWithEveryCredential(t *testing.T) {
 			for i, peer := range []string{"right.test", "left.test"} {
 				own := []string{"left.test", "right.test"}[i]
 				_, c := x509Pair(t)
-				c.RootCAs = a.pool()
-				c.Certificates[0] = a.issue(t, own, later, nil)
+				c.RootCAs = a.Pool()
+				c.Certificates[0] = issue(a, own, later, nil)
 				var err error
 				l.cfg[i].TLS, err = X509Client(c, peer, nil)
 				require.NoError(t, err)

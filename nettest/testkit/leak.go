@@ -1,4 +1,4 @@
-package nettest
+package testkit
 
 import (
 	"fmt"
@@ -8,21 +8,25 @@ import (
 	"time"
 )
 
-// goroutineSet holds the numbers of goroutines. Numbers are never used twice.
-type goroutineSet map[string]bool
+// PeerPatience is for how long a peer in real time may not answer: one that gets no
+// processor is not gone.
+const PeerPatience = time.Minute
 
-// liveGoroutines returns the goroutines that exist now.
-func liveGoroutines() goroutineSet {
-	set := make(goroutineSet)
-	for _, g := range strings.Split(string(allStacks()), "\n\n") {
+// Goroutines holds the numbers of goroutines. Numbers are never used twice.
+type Goroutines map[string]bool
+
+// LiveGoroutines returns the goroutines that exist now.
+func LiveGoroutines() Goroutines {
+	set := make(Goroutines)
+	for _, g := range strings.Split(string(Stacks()), "\n\n") {
 		set[goroutineNumber(g)] = true
 	}
 	return set
 }
 
-// requireNoLeak waits until every goroutine that was started after before was taken has ended, except the caller's,
+// RequireNoLeak waits until every goroutine that was started after before was taken has ended, except the caller's,
 // and fails the test if that does not happen. Other tests must not run at the same time.
-func requireNoLeak(t testing.TB, before goroutineSet) {
+func RequireNoLeak(t testing.TB, before Goroutines) {
 	t.Helper()
 	if left := awaitNoLeak(before, leakPatience); len(left) > 0 {
 		t.Fatalf("%d goroutines are left after %v:\n%s", len(left), leakPatience, strings.Join(left, "\n\n"))
@@ -31,15 +35,15 @@ func requireNoLeak(t testing.TB, before goroutineSet) {
 
 // awaitNoLeak waits for at most limit until every goroutine that was started after before was taken has ended, except
 // the caller's, and returns the stacks of those that do not end.
-func awaitNoLeak(before goroutineSet, limit time.Duration) []string {
-	self := currentGoroutine()
+func awaitNoLeak(before Goroutines, limit time.Duration) []string {
+	self := Goroutine()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	guard := time.NewTimer(limit)
 	defer guard.Stop()
 	for {
 		var left []string
-		for _, g := range strings.Split(string(allStacks()), "\n\n") {
+		for _, g := range strings.Split(string(Stacks()), "\n\n") {
 			if id := goroutineNumber(g); !before[id] && id != self {
 				left = append(left, g)
 			}
@@ -63,15 +67,16 @@ func goroutineNumber(stack string) string {
 
 // leakPatience is longer than the sockets of dialed connections stay open to
 // answer their peers, and than a peer that is gone is waited for.
-const leakPatience = 2 * peerPatience
+const leakPatience = 2 * PeerPatience
 
 // MainWithLeakCheck runs the tests of a package and returns the exit code for
 // os.Exit: that of m.Run, or 1 if goroutines are left two minutes later, whose
 // stacks it prints. A package's TestMain calls it.
-func MainWithLeakCheck(m *testing.M) int { return mainWithLeakCheck(m, leakPatience) }
+func MainWithLeakCheck(m *testing.M) int { return MainWithLeakCheckFor(m, leakPatience) }
 
-func mainWithLeakCheck(m *testing.M, limit time.Duration) int {
-	before := liveGoroutines()
+// MainWithLeakCheckFor is MainWithLeakCheck with another limit.
+func MainWithLeakCheckFor(m *testing.M, limit time.Duration) int {
+	before := LiveGoroutines()
 	if code := m.Run(); code != 0 {
 		return code
 	}

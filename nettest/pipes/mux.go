@@ -1,4 +1,4 @@
-package nettest
+package pipes
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 // MuxSessions makes both sides of a session of package mux over what m makes; a is
 // the client. stop ends everything; it may be called more than once. A nil config
 // means the zero Config.
-func MuxSessions(m MakePipe, config *mux.Config) (a, b *mux.Session, stop func(), err error) {
+func MuxSessions(m Maker, config *mux.Config) (a, b *mux.Session, stop func(), err error) {
 	u1, u2, under, err := m()
 	if err != nil {
 		return nil, nil, nil, err
@@ -33,9 +33,9 @@ func MuxSessions(m MakePipe, config *mux.Config) (a, b *mux.Session, stop func()
 	return a, b, stop, nil
 }
 
-// MuxPipe makes streams of a session of package mux over what m makes. c1 is the
+// Mux makes streams of a session of package mux over what m makes. c1 is the
 // end that opened the stream. A nil config means the zero Config.
-func MuxPipe(m MakePipe, config *mux.Config) MakePipe {
+func Mux(m Maker, config *mux.Config) Maker {
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		a, b, stop, err := MuxSessions(m, config)
 		if err != nil {

@@ -1,4 +1,4 @@
-package nettest
+package pipes
 
 import (
 	"crypto/tls"
@@ -7,11 +7,13 @@ import (
 	"net"
 
 	"github.com/hashicorp/yamux"
+
+	"github.com/udtgo/udtgo/nettest/testkit"
 )
 
-// TCPPipe makes kernel TCP connections over loopback, which other transports are
+// TCP makes kernel TCP connections over loopback, which other transports are
 // measured against. c1 is the end that dialed.
-func TCPPipe() (c1, c2 net.Conn, stop func(), err error) {
+func TCP() (c1, c2 net.Conn, stop func(), err error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, nil, err
@@ -31,14 +33,11 @@ func TCPPipe() (c1, c2 net.Conn, stop func(), err error) {
 	}, nil
 }
 
-// TLSPipe makes crypto/tls connections over what m makes, handshake done. c1 is
+// TLS makes crypto/tls connections over what m makes, handshake done. c1 is
 // the client.
-func TLSPipe(m MakePipe) MakePipe {
+func TLS(m Maker) Maker {
 	return func() (c1, c2 net.Conn, stop func(), err error) {
-		client, server, err := makeTLSConfigs()
-		if err != nil {
-			return nil, nil, nil, err
-		}
+		client, server := testkit.TLSConfigs()
 		u1, u2, stop, err := m()
 		if err != nil {
 			return nil, nil, nil, err
@@ -58,9 +57,9 @@ func TLSPipe(m MakePipe) MakePipe {
 	}
 }
 
-// YamuxPipe makes streams of a github.com/hashicorp/yamux session over what m
+// Yamux makes streams of a github.com/hashicorp/yamux session over what m
 // makes. c1 is the end that opened the stream.
-func YamuxPipe(m MakePipe) MakePipe {
+func Yamux(m Maker) Maker {
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		u1, u2, under, err := m()
 		if err != nil {

@@ -1,4 +1,4 @@
-package nettest
+package pipes
 
 import (
 	"cmp"
@@ -9,39 +9,40 @@ import (
 	"sync"
 	"time"
 
+	"github.com/udtgo/udtgo/nettest"
 	"github.com/udtgo/udtgo/nettest/simnet"
+	"github.com/udtgo/udtgo/nettest/testkit"
 	"github.com/udtgo/udtgo/udt"
 )
 
-// MakePipe makes a connection and returns both ends: what is written to c1 is
+// A Maker makes a connection and returns both ends: what is written to c1 is
 // read from c2, and the other way round. stop closes both and all that is under
 // them, without delivering what is on the way; it may be called at any time, and
 // more than once. It is the type that golang.org/x/net/nettest.TestConn takes.
-type MakePipe = func() (c1, c2 net.Conn, stop func(), err error)
+type Maker = func() (c1, c2 net.Conn, stop func(), err error)
 
-// peerPatience is for how long a peer in real time may not answer: one that gets no
-// processor is not gone.
-const peerPatience = time.Minute
+// patience is for how long a handshake in real time may last.
+const patience = 30 * time.Second
 
-// patient returns config with more time for handshakes and for peers that do not
+// Patient returns config with more time for handshakes and for peers that do not
 // answer, unless it says how much they have: tests make many connections at once, and
 // the race detector makes them slow.
-func patient(config *udt.Config) *udt.Config {
+func Patient(config *udt.Config) *udt.Config {
 	if config == nil {
 		config = new(udt.Config)
 	}
 	config = config.Clone()
 	config.HandshakeTimeout = cmp.Or(config.HandshakeTimeout, patience)
-	config.PeerTimeout = cmp.Or(config.PeerTimeout, peerPatience)
-	config.Limits.HalfOpenTimeout = cmp.Or(config.Limits.HalfOpenTimeout, peerPatience)
+	config.PeerTimeout = cmp.Or(config.PeerTimeout, testkit.PeerPatience)
+	config.Limits.HalfOpenTimeout = cmp.Or(config.Limits.HalfOpenTimeout, testkit.PeerPatience)
 	return config
 }
 
-// StreamPipe makes UDT connections over loopback, with a socket for each end. c1
+// Stream makes UDT connections over loopback, with a socket for each end. c1
 // is the end that dialed. A nil config means the zero Config. Where config does not
 // say otherwise handshakes have half a minute, and peers a minute to answer.
-func StreamPipe(config *udt.Config) MakePipe {
-	config = patient(config)
+func Stream(config *udt.Config) Maker {
+	config = Patient(config)
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		l, err := udt.Listen("udt", "127.0.0.1:0", config)
 		if err != nil {
@@ -53,18 +54,18 @@ func StreamPipe(config *udt.Config) MakePipe {
 	}
 }
 
-// SwapPipe makes what m makes with the ends exchanged.
-func SwapPipe(m MakePipe) MakePipe {
+// Swap makes what m makes with the ends exchanged.
+func Swap(m Maker) Maker {
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		c2, c1, stop, err = m()
 		return c1, c2, stop, err
 	}
 }
 
-// RendezvousPipe makes UDT connections over loopback between two ends that both
-// dial. config is as for StreamPipe.
-func RendezvousPipe(config *udt.Config) MakePipe {
-	config = patient(config)
+// Rendezvous makes UDT connections over loopback between two ends that both
+// dial. config is as for Stream.
+func Rendezvous(config *udt.Config) Maker {
+	config = Patient(config)
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		a, err := loopbackEndpoint()
 		if err != nil {
@@ -101,16 +102,16 @@ func rendezvousPipe(a, b *udt.Endpoint, config *udt.Config, end func()) (c1, c2 
 	})
 }
 
-// RelayPipe makes UDT connections through a Relay whose links are up, from c1 to
-// c2, and down. config is as for StreamPipe.
-func RelayPipe(config *udt.Config, up, down simnet.Link, seed uint64) MakePipe {
-	config = patient(config)
+// Relay makes UDT connections through a Relay whose links are up, from c1 to
+// c2, and down. config is as for Stream.
+func Relay(config *udt.Config, up, down simnet.Link, seed uint64) Maker {
+	config = Patient(config)
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		l, err := udt.Listen("udt", "127.0.0.1:0", config)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		r, err := NewRelay(RelayConfig{Target: l.Addr().String(), Up: up, Down: down, Seed: seed})
+		r, err := nettest.NewRelay(nettest.RelayConfig{Target: l.Addr().String(), Up: up, Down: down, Seed: seed})
 		if err != nil {
 			l.Close()
 			return nil, nil, nil, err
@@ -121,11 +122,11 @@ func RelayPipe(config *udt.Config, up, down simnet.Link, seed uint64) MakePipe {
 	}
 }
 
-// SimnetPipe makes UDT connections over a simnet.Network, which works in a bubble
+// Simnet makes UDT connections over a simnet.Network, which works in a bubble
 // of testing/synctest as well as in real time. c1 is the end that dialed. A nil
 // config means the zero Config. Timeouts stay as they are: in virtual time no machine
 // is too slow for them.
-func SimnetPipe(config *udt.Config, network simnet.Config) MakePipe {
+func Simnet(config *udt.Config, network simnet.Config) Maker {
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		a, b, end, err := simnetEndpoints(network)
 		if err != nil {
@@ -142,8 +143,8 @@ func SimnetPipe(config *udt.Config, network simnet.Config) MakePipe {
 	}
 }
 
-// SimnetRendezvousPipe is like SimnetPipe with two ends that both dial.
-func SimnetRendezvousPipe(config *udt.Config, network simnet.Config) MakePipe {
+// SimnetRendezvous is like Simnet with two ends that both dial.
+func SimnetRendezvous(config *udt.Config, network simnet.Config) Maker {
 	return func() (c1, c2 net.Conn, stop func(), err error) {
 		a, b, end, err := simnetEndpoints(network)
 		if err != nil {

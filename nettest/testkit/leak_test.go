@@ -1,4 +1,4 @@
-package nettest_test
+package testkit_test
 
 import (
 	"os"
@@ -22,7 +22,7 @@ func TestLeakCheckNoticesAGoroutine(t *testing.T) {
 	require.ErrorAs(t, err, &exit, "output:\n%s", out)
 	require.Contains(t, string(out), "PASS", "the test itself passes")
 	require.Contains(t, string(out), "goroutines are left after the tests")
-	require.Contains(t, string(out), "nettest_test.TestLeaks.func1", "its stack")
+	require.Contains(t, string(out), "testkit_test.TestLeaks.func1", "its stack")
 }
 
 // TestLeaks leaves a goroutine.
