@@ -14,7 +14,7 @@ func TestDropInTCP(t *testing.T) {
 		Network: "tcp4",
 		Skip: map[string]string{
 			"row26": "a kernel connection has a descriptor of its own",
-			"unread_data_at_close_does_not_destroy_the_answer": "the kernel answers unread data with a reset",
+			"row01_unread_data_at_close_does_not_destroy_the_answer": "the kernel answers unread data with a reset",
 		},
 		Listen:     func(addr net.Addr) (net.Listener, error) { return net.Listen("tcp4", addr.String()) },
 		DialSilent: silentTCP(t),

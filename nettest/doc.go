@@ -10,6 +10,9 @@
 //
 // [TestListener], [TestPacketConn] and [ConnChecks] check that a listener,
 // a packet connection or a connection keeps the promises of package net.
+// [TestDropIn] checks what programs depend on beyond that when a transport takes
+// the place of TCP; CONTRACT.md lists it. None of them needs UDT: the package
+// imports nothing of it.
 //
 // [simnet.Link]: https://pkg.go.dev/github.com/udtgo/udtgo/nettest/simnet#Link
 // [simnet.Network]: https://pkg.go.dev/github.com/udtgo/udtgo/nettest/simnet#Network

@@ -17,8 +17,8 @@ type DropInOptions struct {
 	Network string
 
 	// Skip names rows that the transport decided not to satisfy, and why. A key is the whole name of a row, or its
-	// beginning up to and without an underscore: "row27" covers all rows of requirement 27. A key that fits no row
-	// fails the test, so that the list does not outlive its reasons.
+	// beginning up to and without an underscore: with the number of a promise in CONTRACT.md it covers all rows of
+	// that. A key that fits no row fails the test, so that the list does not outlive its reasons.
 	Skip map[string]string
 
 	// NoCloseWrite says that connections must not have a CloseWrite method, because the transport cannot close one
@@ -50,7 +50,7 @@ func (o DropInOptions) maxBuffered() int {
 }
 
 // dropInRow is one testable statement of the contract that users of net.Conn and net.Listener rely on. Its number is
-// the requirement it belongs to; a requirement may have several rows.
+// the requirement in CONTRACT.md that it belongs to; a requirement may have several rows.
 type dropInRow struct {
 	name string
 	run  func(t *testing.T, f *fixture, opts DropInOptions)

@@ -22,7 +22,7 @@ var closeRows = []dropInRow{
 	{"row13_write_after_the_peer_closed_fails", rowWriteAfterPeerClose},
 	{"row13_blocked_write_fails_when_the_peer_closes", rowBlockedWritePeerCloses},
 	{"row24_linger_of_some_seconds_still_delivers", rowLingerDelivers},
-	{"unread_data_at_close_does_not_destroy_the_answer", rowUnreadAtClose},
+	{"row01_unread_data_at_close_does_not_destroy_the_answer", rowUnreadAtClose},
 }
 
 func rowGracefulClose(t *testing.T, f *fixture, _ DropInOptions) {

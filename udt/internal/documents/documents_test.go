@@ -46,7 +46,7 @@ var (
 	citation = regexp.MustCompile(`([\w./-]*\w\.md)\b(?:#([\w-]+))?`)
 
 	// numbered are the words by which documents elsewhere are cited.
-	numbered = regexp.MustCompile(`(?i)\b(?:design decisions?|security (?:design|requirements),|rows? ?\d+|rules? \d|sections? \d)`)
+	numbered = regexp.MustCompile(`(?i)\b(?:design decisions?|security (?:design|requirements),|rows? ?\d+\b|rules? \d|sections? \d)`)
 
 	// standard is what a numbered section may belong to.
 	standard = regexp.MustCompile(`RFC \d+|SP 800-|draft-`)
