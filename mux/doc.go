@@ -14,9 +14,9 @@
 //
 // A Session is a net.Listener and a Stream is a net.Conn, so servers and protocols
 // that were written for TCP run on streams as they are. For peers that speak yamux,
-// YamuxClient and YamuxServer give sessions of hashicorp/yamux the methods of a
-// Muxer, which Session has too: a program that needs no more changes the line that
-// makes the session.
+// package mux/yamux gives sessions of hashicorp/yamux the methods of a Muxer, which
+// Session has too. A program that needs no more changes the line that makes the
+// session.
 //
 // # Ends
 //

@@ -75,13 +75,13 @@ func Example() {
 // make the sessions differ.
 func ExampleMuxer() {
 	near, far := net.Pipe()
-	// For peers that speak yamux: client, err := mux.YamuxClient(near, nil)
+	// For peers that speak yamux: client, err := yamux.Client(near, nil)
 	client, err := mux.Client(near, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer client.Close()
-	// For peers that speak yamux: server, err := mux.YamuxServer(far, nil)
+	// For peers that speak yamux: server, err := yamux.Server(far, nil)
 	server, err := mux.Server(far, nil)
 	if err != nil {
 		log.Fatal(err)
