@@ -22,6 +22,10 @@ const (
 
 // Causes of errors.
 var (
+	// ErrConfig means that a field of a Config is negative or out of range; the
+	// error's text says which.
+	ErrConfig = errors.New("invalid configuration")
+
 	// ErrGoAway means that the peer wants no more streams.
 	ErrGoAway = errors.New("peer accepts no more streams")
 

@@ -66,7 +66,10 @@ func Client(conn net.Conn, config *Config) (*Session, error) { return newSession
 func Server(conn net.Conn, config *Config) (*Session, error) { return newSession(conn, config, true) }
 
 func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
-	c := config.core(server, false)
+	c, err := config.core(server)
+	if err != nil {
+		return nil, err
+	}
 	s := &Session{
 		conn:     conn,
 		carrier:  newCarrier(conn, c.MaxFrame),
