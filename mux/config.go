@@ -81,7 +81,8 @@ type Config struct {
 	// is in range; any negative one means never. The default is 45 s.
 	IdleTimeout time.Duration
 
-	// Logger receives the end of sessions at level Debug. Nil means none.
+	// Logger receives the end of a session at level Debug, in a goroutine of its own
+	// for which nothing waits: its handler may use the session. Nil means none.
 	Logger *slog.Logger
 }
 

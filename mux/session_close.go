@@ -66,15 +66,17 @@ func (s *Session) endedLocked(err error) {
 	s.closeBy = time.Now().Add(closeWait)
 	_ = s.conn.SetWriteDeadline(s.closeBy)
 	close(s.done)
-	go s.finish(err)
+	go s.finish()
+	if s.logger != nil {
+		// Its handler is the user's: it may call any method of the session, Close included,
+		// so nothing waits for it.
+		go s.logger.Debug("mux session ended", slog.Any("error", err))
+	}
 }
 
 // finish sends what is left when the session has ended, and closes the connection.
-func (s *Session) finish(err error) {
+func (s *Session) finish() {
 	defer close(s.finished)
-	if s.logger != nil { // without mu, as it may write to a stream
-		s.logger.Debug("mux session ended", slog.Any("error", err))
-	}
 	// Connections need not heed the deadline that was set.
 	guard := time.AfterFunc(closeWait+drainWait, func() { _ = s.conn.Close() })
 	defer guard.Stop()
