@@ -2,6 +2,7 @@ package mux
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -27,7 +28,6 @@ type Session struct {
 	pack     func([]byte) (int, []byte)
 	filler   messageFiller // nil if the carrier has none
 	packRoom func([][]byte) int
-	handler  func([][]byte) error
 
 	// mu guards what follows. It is not held across waits and calls of the carrier.
 	mu   sync.Mutex
@@ -35,7 +35,7 @@ type Session struct {
 
 	acceptable, openable, ponged, datagrams sync.Cond // calls with a context wait here
 
-	reader readerRole
+	reader readerLease
 
 	// The role of the writer: whoever sets writing packs and calls the carrier.
 	writing     bool
@@ -59,7 +59,8 @@ var _ net.Listener = (*Session)(nil)
 // else may use conn, or set its deadlines. The two peers of a connection must take
 // different roles. A nil config means the zero Config. Client does not wait for the
 // peer: if that speaks something else, the session ends with a *SessionError. The error
-// is always nil at present.
+// is ErrConfig if a field of config is negative or out of range; conn is then left as
+// it was.
 func Client(conn net.Conn, config *Config) (*Session, error) { return newSession(conn, config, false) }
 
 // Server is like Client for the other role.
@@ -84,43 +85,59 @@ func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
 		cond.L = &s.mu
 	}
 	s.filler = s.carrier.filler()
-	s.handler, s.packRoom = s.handle, s.packInto // once: a method value is an allocation
+	handle := s.handle
+	s.packRoom = s.packInto // once, as a method value is an allocation
 	s.pack = func(p []byte) (int, []byte) { return s.core.PackLent(s.packAt, p, s.packOwn) }
 	_, c.Messages = s.carrier.(*messageCarrier)
 	c.NewStream = s.newStream
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.core = proto.New(c, time.Now())
-	s.reader.taken = true
-	go s.readLoop()
+	s.reader = readerLease{
+		mu:        &s.mu,
+		read:      func() error { return s.carrier.read(handle) },
+		interrupt: func() { _ = conn.SetReadDeadline(longAgo) },
+		resume:    func() { _ = conn.SetReadDeadline(time.Time{}) },
+		over:      s.readingOverLocked,
+		able:      s.carrier.mayInterrupt(),
+	}
+	s.reader.startLocked()
 	s.noteLocked()
 	return s, nil
 }
 
-// handle takes packets that have been read. Its caller has the role of the reader.
+// handle takes packets that have been read. Its caller has the reader lease. It never
+// writes, and never waits for a stream.
 func (s *Session) handle(packets [][]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reader.handling = true
-	defer func() { s.reader.handling = false }()
+	return s.reader.handleLocked(func() (readable int, err error) { return s.handleLocked(packets) })
+}
+
+// handleLocked returns how many streams have become readable.
+func (s *Session) handleLocked(packets [][]byte) (readable int, err error) {
 	now := time.Now()
 	for _, p := range packets {
 		switch err := s.core.HandlePacket(now, p).(type) {
 		case nil:
 		case *proto.ProtocolError:
 			s.closeLocked(&SessionError{err.Code, err.Reason, false}, err.Code, err.Reason)
-			return err
+			return 0, err
 		default:
 			s.failLocked(fromCore(err))
-			return err
+			return 0, err
 		}
 	}
-	if woken := s.noteLocked(); woken == 1 && s.reader.waiting == 1 {
-		s.reader.woken++
-	} else {
-		s.reader.woken = 0
+	return s.noteLocked(), nil
+}
+
+// readingOverLocked ends the session when the carrier has failed, if it has not ended.
+func (s *Session) readingOverLocked(err error) {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
 	}
-	return nil
+	s.failLocked(err)
+	close(s.readDone)
 }
 
 // noteLocked does what is due after the core's state changed: it wakes calls that
@@ -138,7 +155,7 @@ func (s *Session) wakeLocked() (readable int) {
 		st := core.Owner.(*Stream)
 		w := core.TakeWake()
 		if w&proto.WakeRead != 0 {
-			s.wakeReadLocked(st)
+			s.reader.wakeLocked(&st.rcond)
 			readable++
 		}
 		if w&proto.WakeWrite != 0 {

@@ -58,10 +58,7 @@ func (s *Session) endedLocked(err error) {
 		s.timer.Stop()
 	}
 	s.wakeLocked()
-	if !s.reader.taken {
-		s.reader.taken = true
-		go s.readLoop()
-	}
+	s.reader.closeLocked()
 	s.acceptable.Broadcast()
 	s.closeBy = time.Now().Add(closeWait)
 	_ = s.conn.SetWriteDeadline(s.closeBy)

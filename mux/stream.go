@@ -85,7 +85,7 @@ func (st *Stream) endLocked() {
 	st.closed = true
 	st.rdead.stopLocked()
 	st.wdead.stopLocked()
-	st.s.wakeReadLocked(st)
+	st.s.reader.wakeLocked(&st.rcond)
 	st.wcond.Broadcast()
 	st.s.interruptLocked(st)
 }
@@ -148,7 +148,7 @@ func (st *Stream) setDeadlines(t time.Time, read, write bool) error {
 		return s.opError("set", net.ErrClosed)
 	}
 	if read {
-		st.rdead.setLocked(&s.mu, t, func() { s.wakeReadLocked(st) })
+		st.rdead.setLocked(&s.mu, t, func() { s.reader.wakeLocked(&st.rcond) })
 	}
 	if write {
 		st.wdead.setLocked(&s.mu, t, func() {

@@ -49,11 +49,11 @@ func (st *Stream) Read(b []byte) (int, error) {
 // awaitDataLocked waits until something has happened to the receiving side. It
 // returns how many bytes were put into b meanwhile.
 func (st *Stream) awaitDataLocked(b []byte) int {
-	if !st.core.Lend(b) {
-		st.s.awaitReadableLocked(st)
+	lent := st.core.Lend(b)
+	st.s.reader.awaitLocked(&st.rcond)
+	if !lent {
 		return 0
 	}
-	st.s.awaitReadableLocked(st)
 	return st.core.TakeBack(time.Now())
 }
 
