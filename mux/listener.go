@@ -43,11 +43,3 @@ func (l *listener) Close() error {
 }
 
 func (l *listener) Addr() net.Addr { return l.m.Addr() }
-
-// asConn makes an interface of a call's results, nil if there is an error.
-func asConn[S net.Conn](st S, err error) (net.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
-	return st, nil
-}

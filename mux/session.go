@@ -239,11 +239,3 @@ func (s *Session) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 
 // RemoteAddr returns the peer's address of the connection.
 func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
-
-// NumStreams returns how many streams are open, those included that wait for
-// Accept.
-func (s *Session) NumStreams() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.core.Len()
-}

@@ -16,7 +16,7 @@ import (
 )
 
 // A hostile client ends its session with GOAWAY's stronger sister, CLOSE with code
-// FLOOD or FLOW_CONTROL, and makes the server hold little (attack A42).
+// FLOOD or FLOW_CONTROL, and makes the server hold little.
 func TestHostilePeers(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
