@@ -39,7 +39,7 @@ type packetFor struct {
 type leaseWaiter struct {
 	cond  sync.Cond
 	inbox int
-	told  bool // its call is to return, as after Close
+	told  bool // its call is to return, as after Stream.Close
 }
 
 var errCarrier = errors.New("carrier failed")
@@ -218,14 +218,19 @@ func (r *leaseRig) fail() {
 	require.False(r.t, r.reading)
 }
 
-// What each rule of the lease says, one by one. The connection fails after each case.
+// Each rule of the lease by itself, in one table. The carrier fails after each case.
 func TestReaderLease(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		veto bool
-		run  func(t *testing.T, r *leaseRig)
+		name   string
+		unable bool
+		run    func(t *testing.T, r *leaseRig)
 	}{
-		{"start", false, func(t *testing.T, r *leaseRig) {
+		{"a goroutine reads from the start", false, func(t *testing.T, r *leaseRig) {
+			require.False(t, r.free())
+			r.exchange(0)
+			require.Zero(t, r.byCalls)
+		}},
+		{"a call takes what the goroutine gave back", false, func(t *testing.T, r *leaseRig) {
 			for range lendAfter {
 				require.False(t, r.free())
 				r.exchange(0)
@@ -237,7 +242,7 @@ func TestReaderLease(t *testing.T) {
 			require.True(t, <-got)
 			require.Equal(t, 1, r.byCalls)
 		}},
-		{"others wait too", false, func(t *testing.T, r *leaseRig) {
+		{"a call must have waited alone, often enough in a row", false, func(t *testing.T, r *leaseRig) {
 			r.exchange(0)
 			other := r.goAwait(1)
 			for range 3 * lendAfter {
@@ -249,9 +254,9 @@ func TestReaderLease(t *testing.T) {
 				r.exchange(0)
 			}
 			require.Zero(t, r.byCalls)
-			require.False(t, r.free(), "a call must have waited alone often enough in a row")
+			require.False(t, r.free())
 		}},
-		{"take over", false, func(t *testing.T, r *leaseRig) {
+		{"a goroutine takes over what no call takes", false, func(t *testing.T, r *leaseRig) {
 			got := r.lend()
 			r.deliver(0)
 			require.True(t, <-got)
@@ -265,7 +270,25 @@ func TestReaderLease(t *testing.T) {
 			r.exchange(1)
 			require.Equal(t, byCalls, r.byCalls)
 		}},
-		{"interrupt", false, func(t *testing.T, r *leaseRig) {
+		{"no goroutine takes over from a call", false, func(t *testing.T, r *leaseRig) {
+			got := r.lend()
+			time.Sleep(10 * takeOverAfter)
+			require.Same(t, &r.waiters[0].cond, r.holder())
+			r.deliver(0)
+			require.True(t, <-got)
+			require.Equal(t, 1, r.byCalls)
+		}},
+		{"no goroutine takes over between calls that follow each other", false, func(t *testing.T, r *leaseRig) {
+			got := r.lend()
+			for range 10 {
+				r.deliver(0)
+				require.True(t, <-got)
+				time.Sleep(takeOverAfter / 2)
+				got = r.goAwait(0)
+				require.Same(t, &r.waiters[0].cond, r.holder())
+			}
+		}},
+		{"only the holder is interrupted", false, func(t *testing.T, r *leaseRig) {
 			got := r.lend()
 			r.tell(1) // not the holder
 			synctest.Wait()
@@ -277,7 +300,7 @@ func TestReaderLease(t *testing.T) {
 			r.exchange(0)
 			require.Equal(t, 1, r.interrupt, "what was read wakes, and does not interrupt")
 		}},
-		{"interrupted twice", false, func(t *testing.T, r *leaseRig) {
+		{"the holder is interrupted once", false, func(t *testing.T, r *leaseRig) {
 			got := r.lend()
 			r.mu.Lock()
 			r.waiters[0].told = true
@@ -288,14 +311,14 @@ func TestReaderLease(t *testing.T) {
 			require.False(t, <-got)
 			r.exchange(0)
 		}},
-		{"veto", true, func(t *testing.T, r *leaseRig) {
+		{"a carrier that cannot be interrupted is read by a goroutine", true, func(t *testing.T, r *leaseRig) {
 			for range 3 * lendAfter {
 				r.exchange(0)
 			}
 			require.Zero(t, r.byCalls)
 			require.False(t, r.free())
 		}},
-		{"hand over", false, func(t *testing.T, r *leaseRig) {
+		{"a call hands over to a goroutine", false, func(t *testing.T, r *leaseRig) {
 			got := r.lend()
 			other := r.goAwait(1)
 			r.deliver(1)
@@ -310,14 +333,14 @@ func TestReaderLease(t *testing.T) {
 			require.True(t, <-other)
 			require.Equal(t, 1, r.byCalls)
 		}},
-		{"close while free", false, func(t *testing.T, r *leaseRig) {
+		{"after the end a goroutine reads what nobody reads", false, func(t *testing.T, r *leaseRig) {
 			got := r.lend()
 			r.deliver(0)
 			require.True(t, <-got)
 			r.close()
 			require.False(t, r.free(), "a goroutine reads")
 		}},
-		{"close while held", false, func(t *testing.T, r *leaseRig) {
+		{"the call that holds it at the end goes on, and a goroutine after it", false, func(t *testing.T, r *leaseRig) {
 			got := r.lend()
 			r.close()
 			r.deliver(0)
@@ -330,14 +353,14 @@ func TestReaderLease(t *testing.T) {
 			}
 			require.Equal(t, 1, r.byCalls, "it is not given to a call again")
 		}},
-		{"error of reader reaches all", false, func(t *testing.T, r *leaseRig) {
+		{"an error of the goroutine reaches all calls", false, func(t *testing.T, r *leaseRig) {
 			all := []<-chan bool{r.goAwait(0), r.goAwait(1)}
 			r.fail()
 			for _, got := range all {
 				require.False(t, <-got)
 			}
 		}},
-		{"error of holder reaches all", false, func(t *testing.T, r *leaseRig) {
+		{"an error of the holder reaches all calls", false, func(t *testing.T, r *leaseRig) {
 			all := []<-chan bool{r.lend(), r.goAwait(1)}
 			r.fail()
 			for _, got := range all {
@@ -347,7 +370,7 @@ func TestReaderLease(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newLeaseRig(t, 2, !c.veto)
+				r := newLeaseRig(t, 2, !c.unable)
 				r.start()
 				c.run(t, r)
 				if len(r.over) == 0 {
@@ -358,9 +381,9 @@ func TestReaderLease(t *testing.T) {
 	}
 }
 
-// Calls that come, wait, are told to return and go, in any order, with packets at any
+// The model. Calls that come, wait, are told to return and go, in any order, with packets at any
 // time: none reads beside another, each packet is read in time and arrives once, and
-// when the connection has failed nobody waits.
+// when the carrier has failed nobody waits.
 func TestReaderLeaseModel(t *testing.T) {
 	byCalls, interrupts := 0, 0
 	for seed := range uint64(200) {

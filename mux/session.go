@@ -24,9 +24,9 @@ type Session struct {
 	logger   *slog.Logger
 	done     chan struct{} // closed when the session ends
 	finished chan struct{} // closed when the connection is closed
-	readDone chan struct{} // closed when the carrier is no longer read
-	pack     func([]byte) (int, []byte)
+	readDone chan struct{} // closed when nobody will read the carrier
 	filler   messageFiller // nil if the carrier has none
+	pack     func([]byte) (int, []byte)
 	packRoom func([][]byte) int
 
 	// mu guards what follows. It is not held across waits and calls of the carrier.
@@ -36,16 +36,7 @@ type Session struct {
 	acceptable, openable, ponged, datagrams sync.Cond // calls with a context wait here
 
 	reader readerLease
-
-	// The role of the writer: whoever sets writing packs and calls the carrier.
-	writing     bool
-	turn        sync.Cond // the end of the session waits for the role
-	batch       *batch    // belongs to the writer; not nil if something is left in it
-	packAt      time.Time // for pack
-	packOwn     *proto.Stream
-	flushing    bool    // a goroutine that writes runs, or is about to
-	inline      *Stream // the stream whose Write is the writer, if it is one
-	interrupted bool    // its call of the carrier was ended by a deadline
+	writer writerLease
 
 	timer   *time.Timer
 	timerAt time.Time // when timer fires, zero if it is not armed
@@ -81,13 +72,13 @@ func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
 	if config != nil {
 		s.logger = config.Logger
 	}
-	for _, cond := range []*sync.Cond{&s.acceptable, &s.openable, &s.ponged, &s.datagrams, &s.turn} {
+	for _, cond := range []*sync.Cond{&s.acceptable, &s.openable, &s.ponged, &s.datagrams, &s.writer.free} {
 		cond.L = &s.mu
 	}
 	s.filler = s.carrier.filler()
 	handle := s.handle
 	s.packRoom = s.packInto // once, as a method value is an allocation
-	s.pack = func(p []byte) (int, []byte) { return s.core.PackLent(s.packAt, p, s.packOwn) }
+	s.pack = func(p []byte) (int, []byte) { return s.core.PackLent(s.writer.packAt, p, s.writer.lent) }
 	_, c.Messages = s.carrier.(*messageCarrier)
 	c.NewStream = s.newStream
 	s.mu.Lock()

@@ -78,10 +78,10 @@ func (s *Session) finish() {
 	guard := time.AfterFunc(closeWait+drainWait, func() { _ = s.conn.Close() })
 	defer guard.Stop()
 	s.mu.Lock()
-	for s.writing {
-		s.turn.Wait()
+	for s.writer.busy {
+		s.writer.free.Wait()
 	}
-	s.writing = true // for good
+	s.writer.busy = true // for good
 	said := s.local && s.sayGoodbyeLocked()
 	s.mu.Unlock()
 	if said && !s.carrier.endsTogether() {
@@ -101,8 +101,8 @@ func (s *Session) finish() {
 // sayGoodbyeLocked writes the frames that are left, the last of which is CLOSE.
 func (s *Session) sayGoodbyeLocked() bool {
 	for {
-		b := s.batch
-		s.batch = nil
+		b := s.writer.batch
+		s.writer.batch = nil
 		if b == nil {
 			b = s.fillLocked()
 		}

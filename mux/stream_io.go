@@ -109,15 +109,15 @@ func (st *Stream) writeErrLocked() error {
 	return st.core.WriteErr()
 }
 
-// drainLocked waits until what was offered is packed. Where nobody is writing it
-// writes itself, whatever has the turn, so that no goroutine has to be woken.
+// drainLocked waits until what was offered is packed. If nobody writes it writes
+// itself, whatever the scheduler chooses, so that no goroutine has to be woken.
 func (st *Stream) drainLocked() error {
 	s := st.s
 	for st.core.Left() > 0 {
 		if err := st.writeErrLocked(); err != nil {
 			return err
 		}
-		if !s.writing && s.carrier.mayInterrupt() && (s.batch != nil || s.core.Ready()) {
+		if !s.writer.busy && s.carrier.mayInterrupt() && (s.writer.batch != nil || s.core.Ready()) {
 			s.sendLocked(st)
 			continue
 		}
