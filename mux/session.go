@@ -11,12 +11,11 @@ import (
 	"github.com/udtgo/udtgo/mux/internal/proto"
 )
 
-// A Session carries streams over one connection. It implements net.Listener,
-// so a server's streams can be served by anything that accepts a Listener. Such
-// servers close their listener when they are shut down, and that ends the session with
-// all its streams: for a graceful end call GoAway first, and shut the server down when
-// NumStreams is 0. Multiple goroutines may invoke methods on a Session simultaneously.
-// A Session must be closed, or it lives as long as its connection.
+// A Session carries streams over one connection. It implements net.Listener, so any
+// server that takes a Listener can serve its streams. Servers close their listener when
+// they are shut down, and that ends the session with all its streams; the result of
+// Listener does not end them. Multiple goroutines may invoke methods on a Session
+// simultaneously. A Session that is not closed lives as long as its connection.
 type Session struct {
 	// Set before the Session is shared.
 	conn     net.Conn
@@ -33,7 +32,7 @@ type Session struct {
 	mu   sync.Mutex
 	core *proto.Session
 
-	acceptable, openable, ponged, datagrams sync.Cond // calls with a context wait here
+	acceptable, openable, ponged, datagrams sync.Cond // for calls with a context
 
 	reader readerLease
 	writer writerLease
@@ -46,12 +45,12 @@ type Session struct {
 
 var _ net.Listener = (*Session)(nil)
 
-// Client makes a session over conn, which the session takes over and closes: nobody
-// else may use conn, or set its deadlines. The two peers of a connection must take
-// different roles. A nil config means the zero Config. Client does not wait for the
-// peer: if that speaks something else, the session ends with a *SessionError. The error
-// is ErrConfig if a field of config is negative or out of range; conn is then left as
-// it was.
+// Client makes a session over conn, which the session takes over and closes: the
+// caller must not use conn, nor set its deadlines. One peer of a connection must be the
+// client and the other the server. A nil config means the zero Config. Client does not
+// wait for the peer. If the peer speaks another protocol, the session ends with a
+// *SessionError. The error is ErrConfig if a field of config is negative or out of
+// range; conn is then left as it was.
 func Client(conn net.Conn, config *Config) (*Session, error) { return newSession(conn, config, false) }
 
 // Server is like Client for the other role.
@@ -97,7 +96,7 @@ func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
 	return s, nil
 }
 
-// handle takes packets that have been read. Its caller has the reader lease. It never
+// handle takes packets that were read by the holder of the reader lease. It never
 // writes, and never waits for a stream.
 func (s *Session) handle(packets [][]byte) error {
 	s.mu.Lock()
@@ -198,8 +197,8 @@ func (s *Session) fire() {
 	s.noteLocked()
 }
 
-// awaitLocked waits on cond until try succeeds or ctx ends. Its result counts more
-// than the end of ctx.
+// awaitLocked waits on cond until try succeeds or ctx ends. A result of try counts,
+// even if ctx has ended too.
 func (s *Session) awaitLocked(ctx context.Context, cond *sync.Cond, try func() (bool, error)) error {
 	ok, err := try()
 	if ok || err != nil {

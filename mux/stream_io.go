@@ -7,18 +7,19 @@ import (
 	"time"
 )
 
-// maxRead is how much one Read copies, so that others get at the session.
+// maxRead is how many bytes one Read copies at most: it holds the session's mutex.
 const maxRead = 128 << 10
 
-// transferSize is how much ReadFrom and WriteTo move at once.
+// transferSize is how many bytes ReadFrom and WriteTo move at once.
 const transferSize = 64 << 10
 
 // transferBuffers are for ReadFrom and WriteTo.
 var transferBuffers = sync.Pool{New: func() any { return new([transferSize]byte) }}
 
-// Read reads data, as net.Conn describes. io.EOF means that the peer has ended the
-// stream and all of it was read; a stream or a session that ended in another way
-// gives an error, after what arrived in order before the session was lost.
+// Read reads data, as net.Conn describes. It waits for data under the read deadline.
+// io.EOF means that the peer has ended the stream and that all of it was read. A stream
+// or a session that ended in another way gives an error; if the session was lost, what
+// had arrived in order is read first.
 func (st *Stream) Read(b []byte) (int, error) {
 	s := st.s
 	s.mu.Lock()
@@ -57,9 +58,10 @@ func (st *Stream) awaitDataLocked(b []byte) int {
 	return st.core.TakeBack(time.Now())
 }
 
-// Write writes data, as net.Conn describes: it returns when all of b was given to
-// the connection, waiting for the windows of stream and session under the write
-// deadline. It fails with a *StreamError if the peer reads no more, without waiting.
+// Write writes data, as net.Conn describes. It returns when all of b was given to the
+// connection, and waits for the windows of the stream and the session under the write
+// deadline. If the peer has closed its reading side, Write fails at once with a
+// *StreamError.
 func (st *Stream) Write(b []byte) (int, error) {
 	s := st.s
 	s.mu.Lock()
