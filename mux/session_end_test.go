@@ -145,7 +145,7 @@ func TestLoggerMayUseTheSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c1, c2 := net.Pipe()
-				h := &usingHandler{logged: make(chan string, 1)}
+				h := &usingHandler{ready: make(chan struct{}), logged: make(chan string, 1)}
 				var err error
 				h.session, err = mux.Client(c1, &mux.Config{Logger: slog.New(h), IdleTimeout: 10 * time.Second})
 				require.NoError(t, err)
@@ -153,10 +153,12 @@ func TestLoggerMayUseTheSession(t *testing.T) {
 					go func() { _, _ = io.Copy(io.Discard, c2) }()
 					h.stream, err = h.session.OpenStream(t.Context())
 					require.NoError(t, err)
+					close(h.ready)
 				} else {
 					peer, err := mux.Server(c2, nil)
 					require.NoError(t, err)
 					h.stream, _ = pairOf(t, h.session, peer)
+					close(h.ready)
 					require.NoError(t, end(h.session, peer, c1))
 					defer peer.Close()
 				}
@@ -174,12 +176,14 @@ type usingHandler struct {
 	slog.Handler
 	session *mux.Session
 	stream  *mux.Stream
+	ready   chan struct{} // closed when the fields above are set
 	logged  chan string
 }
 
 func (h *usingHandler) Enabled(context.Context, slog.Level) bool { return true }
 
 func (h *usingHandler) Handle(ctx context.Context, r slog.Record) error {
+	<-h.ready
 	_, err1 := h.session.OpenStream(ctx)
 	_, err2 := h.session.AcceptStream(ctx)
 	_, err3 := h.stream.Write([]byte("x"))
