@@ -58,6 +58,7 @@ type StreamError struct {
 	Remote bool   // the peer reset it
 }
 
+// Error says which side reset the stream, and the code.
 func (e *StreamError) Error() string {
 	if e.Remote {
 		return fmt.Sprintf("stream reset by peer with code %d", e.Code)
@@ -79,6 +80,7 @@ type SessionError struct {
 	Remote bool   // the peer closed the session
 }
 
+// Error says which side closed the session, the code and the reason.
 func (e *SessionError) Error() string {
 	who := ""
 	if e.Remote {

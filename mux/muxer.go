@@ -7,7 +7,8 @@ import (
 )
 
 // A Muxer is what a Session and a session of package mux/yamux have in common. A
-// program that uses no other methods runs over either.
+// program that uses no other methods runs over either. The methods of Session say what
+// each does.
 type Muxer interface {
 	net.Listener
 	Open() (net.Conn, error)
