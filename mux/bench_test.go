@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/mux"
+	"github.com/udtgo/udtgo/mux/yamux"
 	"github.com/udtgo/udtgo/nettest/pipes"
 	"github.com/udtgo/udtgo/udt"
 )
@@ -177,8 +178,8 @@ func BenchmarkOpenClose(b *testing.B) {
 
 func muxClient(c net.Conn) (mux.Muxer, error)   { return mux.Client(c, nil) }
 func muxServer(c net.Conn) (mux.Muxer, error)   { return mux.Server(c, nil) }
-func yamuxClient(c net.Conn) (mux.Muxer, error) { return mux.YamuxClient(c, nil) }
-func yamuxServer(c net.Conn) (mux.Muxer, error) { return mux.YamuxServer(c, nil) }
+func yamuxClient(c net.Conn) (mux.Muxer, error) { return yamux.Client(c, nil) }
+func yamuxServer(c net.Conn) (mux.Muxer, error) { return yamux.Server(c, nil) }
 
 // answer sends a byte back on every stream.
 func answer(server mux.Muxer) {

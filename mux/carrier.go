@@ -13,14 +13,15 @@ import (
 // batchSize is how many bytes one call of the carrier is given at most.
 const batchSize = 64 << 10
 
-// A carrier is what is under a session. Calls that write do not overlap, nor do
-// those that read.
+// A carrier is the connection under a session. Calls that write do not overlap, nor do
+// calls that read.
 type carrier interface {
-	// packetSize returns how large packets are to be, in bytes.
+	// packetSize returns the size of a full packet, in bytes.
 	packetSize() int
 
-	// fill adds packets to an empty batch, which pack makes: it returns the size of
-	// the next packet in its argument, 0 if there is none, and what else belongs to it.
+	// fill adds packets to an empty batch. pack makes them: it returns the size of the
+	// next packet in its argument, 0 if there is none, and the rest of that packet if it
+	// is elsewhere.
 	fill(b *batch, pack func([]byte) (int, []byte))
 
 	// gathers reports whether packets may consist of two parts.
@@ -30,7 +31,7 @@ type carrier interface {
 	// is better than fill and write; nil if not.
 	filler() messageFiller
 
-	// write sends b and takes away from it what was sent, also if it fails.
+	// write sends b and takes away from it what was sent, even if it fails.
 	write(b *batch) error
 
 	// writeLast sends the packet that must arrive after all others.
@@ -39,14 +40,14 @@ type carrier interface {
 	// writeDatagram sends a packet that expires. It may overlap with write.
 	writeDatagram(p []byte, ttl time.Duration) error
 
-	// read waits for packets and gives what there is to handle.
+	// read waits for packets and calls handle with those that have arrived.
 	read(handle func([][]byte) error) error
 
-	// mayInterrupt reports whether a call that fails by a deadline can be resumed.
+	// mayInterrupt reports whether a call can go on after one that failed by a deadline.
 	mayInterrupt() bool
 
-	// endsTogether reports whether closing the connection delivers what was
-	// written whatever the peer does.
+	// endsTogether reports whether closing the connection delivers what was written,
+	// even if something is unread.
 	endsTogether() bool
 }
 

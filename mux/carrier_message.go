@@ -12,8 +12,8 @@ import (
 // messageBatch is how many messages are read at once.
 const messageBatch = 64
 
-// defaultPayload is how large packets are over a messenger that does not tell: they
-// fit the packets of any usual path.
+// defaultPayload is the size of packets over a messenger that does not tell its own.
+// They fit the packets of any usual path.
 const defaultPayload = 1200
 
 // A batchMessenger moves many messages in one call, such as *udt.Conn.
@@ -27,15 +27,15 @@ type messageFiller interface {
 	FillMessages(fill func(v [][]byte) int, opts udt.MessageOptions) (int, error)
 }
 
-// messageCarrier sends each packet as an unordered message that fits one packet of
-// the connection, so that what is lost delays nothing else.
+// messageCarrier sends each packet as an unordered message that fits one packet of the
+// connection, so that a lost one delays nothing else.
 type messageCarrier struct {
 	conn  messenger
 	batch batchMessenger // nil if conn is none
 	fills messageFiller  // likewise
 	size  int
 
-	// Of whoever reads.
+	// For read.
 	messages [messageBatch]udt.Message
 	packets  [messageBatch][]byte
 	single   []byte

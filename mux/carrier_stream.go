@@ -14,8 +14,8 @@ import (
 // prefixSize is the size of the length before a packet in a byte stream.
 const prefixSize = 2
 
-// readSize is how much one call of the carrier reads: what arrives at once is handled
-// at once, and wakes those who wait for it once.
+// readSize is how many bytes one read takes at most: what arrives together is handled
+// together, and wakes each waiting call once.
 const readSize = 128 << 10
 
 // maxHandled is how many packets are handled at once.
@@ -30,12 +30,12 @@ type bufferWriter interface {
 type streamCarrier struct {
 	conn      net.Conn
 	buffers   bufferWriter // conn, if it is one
-	writev    bool         // so does net.Buffers
+	writev    bool         // net.Buffers writes several slices in one call
 	size      int
 	resumable bool
 	closes    bool
 
-	// Of whoever reads.
+	// For read.
 	buf     []byte
 	have    int
 	packets [maxHandled][]byte

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// deadline is the deadline of one direction of a stream. The session's mutex
-// guards it; those it ends wait on a Cond of that mutex.
+// deadline is the deadline of one direction of a stream. The session's mutex guards it;
+// the calls that it ends wait on a Cond of that mutex.
 type deadline struct {
 	timer   *time.Timer
 	set     uint32 // counts changes, so that a late timer is ignored

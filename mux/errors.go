@@ -11,25 +11,31 @@ import (
 	"github.com/udtgo/udtgo/mux/internal/proto"
 )
 
-// Codes from 2^32 on, in a StreamError or a SessionError, are this package's own;
-// smaller ones are the application's.
+// Codes of a StreamError or a SessionError from 2^32 on. Smaller codes are the
+// application's.
 const (
 	CodeProtocolError uint64 = proto.CodeProtocol    // the peer broke the protocol
 	CodeFlowControl   uint64 = proto.CodeFlowControl // the peer sent more than it was allowed to
-	CodeFlood         uint64 = proto.CodeFlood       // the peer made work without purpose
-	CodeRefused       uint64 = proto.CodeRefused     // the peer did not want the stream, and has not looked at it
+	CodeFlood         uint64 = proto.CodeFlood       // the peer caused work to no purpose
+	CodeRefused       uint64 = proto.CodeRefused     // the peer did not want the stream, and did not handle it
 )
 
 // Causes of errors.
 var (
-	// ErrGoAway means that the peer wants no more streams.
+	// ErrConfig means that a field of a Config is negative or out of range; the
+	// error's text says which.
+	ErrConfig = errors.New("invalid configuration")
+
+	// ErrGoAway means that the peer accepts no more streams.
 	ErrGoAway = errors.New("peer accepts no more streams")
 
-	// ErrPeerTimeout means that nothing was heard of the peer for
-	// Config.IdleTimeout. Its Timeout method returns true.
+	// ErrPeerTimeout means that nothing arrived from the peer for
+	// Config.IdleTimeout. Its Timeout method returns true, and it is
+	// syscall.ETIMEDOUT.
 	ErrPeerTimeout error = timeoutError{}
 
-	// ErrNoDatagrams means that the carrier has no datagrams.
+	// ErrNoDatagrams means that the connection under the session does not keep
+	// message boundaries. It is errors.ErrUnsupported.
 	ErrNoDatagrams = fmt.Errorf("carrier has no datagrams: %w", errors.ErrUnsupported)
 
 	// ErrDatagramTooLarge means that a datagram does not fit a packet of the carrier.
@@ -45,13 +51,14 @@ func (timeoutError) Is(target error) bool { return target == syscall.ETIMEDOUT }
 
 // A StreamError reports that a stream was reset.
 //
-// It is syscall.ECONNRESET, and syscall.EPIPE for writing, if the peer did it, and
-// net.ErrClosed if we did.
+// For errors.Is it is syscall.ECONNRESET and syscall.EPIPE if the peer reset the stream,
+// and net.ErrClosed if this side did.
 type StreamError struct {
 	Code   uint64 // that of Reset, 0 for Close and CloseRead, or one of this package
-	Remote bool   // the peer did it
+	Remote bool   // the peer reset it
 }
 
+// Error says which side reset the stream, and the code.
 func (e *StreamError) Error() string {
 	if e.Remote {
 		return fmt.Sprintf("stream reset by peer with code %d", e.Code)
@@ -64,14 +71,16 @@ func (e *StreamError) Is(target error) bool { return isEnd(e.Remote, target) }
 
 // A SessionError reports why a session ended.
 //
-// It is syscall.ECONNRESET and syscall.EPIPE if the peer closed it, and
-// net.ErrClosed if we did, for which Code says whether the peer was at fault.
+// For errors.Is it is syscall.ECONNRESET and syscall.EPIPE if the peer closed the
+// session, and net.ErrClosed if this side did. This side also closes a session whose
+// peer breaks the protocol: Code says so.
 type SessionError struct {
 	Code   uint64 // that of CloseWithError, 0 for Close, or one of this package
 	Reason string // for people; from the peer if Remote is set
 	Remote bool   // the peer closed the session
 }
 
+// Error says which side closed the session, the code and the reason.
 func (e *SessionError) Error() string {
 	who := ""
 	if e.Remote {

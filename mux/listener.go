@@ -6,11 +6,11 @@ import (
 	"net"
 )
 
-// Listener returns a listener that accepts the streams of m and whose Close ends no
-// stream: it ends Accept, with net.ErrClosed, and sends GoAway. This is what servers
-// want that close their listener first and then wait for the requests under way, as
-// http.Server.Shutdown does; closing m itself ends them all. Use m for one listener
-// only, and close m when the server is done.
+// Listener returns a listener that accepts the streams of m. Its Close ends no stream:
+// it ends Accept, with net.ErrClosed, and sends GoAway. It is for servers that close
+// their listener first and then wait for the requests under way, as
+// http.Server.Shutdown does; closing m itself would end them all. Use m for one
+// listener only, and close m when the server is done.
 func Listener(m Muxer) net.Listener {
 	l := &listener{m: m}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
@@ -43,11 +43,3 @@ func (l *listener) Close() error {
 }
 
 func (l *listener) Addr() net.Addr { return l.m.Addr() }
-
-// asConn makes an interface of a call's results, nil if there is an error.
-func asConn[S net.Conn](st S, err error) (net.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
-	return st, nil
-}

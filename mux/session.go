@@ -2,6 +2,7 @@ package mux
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -10,12 +11,11 @@ import (
 	"github.com/udtgo/udtgo/mux/internal/proto"
 )
 
-// A Session carries streams over one connection. It implements net.Listener,
-// so a server's streams can be served by anything that accepts a Listener. Such
-// servers close their listener when they are shut down, and that ends the session with
-// all its streams: for a graceful end call GoAway first, and shut the server down when
-// NumStreams is 0. Multiple goroutines may invoke methods on a Session simultaneously.
-// A Session must be closed, or it lives as long as its connection.
+// A Session carries streams over one connection. It implements net.Listener, so any
+// server that takes a Listener can serve its streams. Servers close their listener when
+// they are shut down, and that ends the session with all its streams; the result of
+// Listener does not end them. Multiple goroutines may invoke methods on a Session
+// simultaneously. A Session that is not closed lives as long as its connection.
 type Session struct {
 	// Set before the Session is shared.
 	conn     net.Conn
@@ -23,29 +23,19 @@ type Session struct {
 	logger   *slog.Logger
 	done     chan struct{} // closed when the session ends
 	finished chan struct{} // closed when the connection is closed
-	readDone chan struct{} // closed when the carrier is no longer read
-	pack     func([]byte) (int, []byte)
+	readDone chan struct{} // closed when nobody will read the carrier
 	filler   messageFiller // nil if the carrier has none
+	pack     func([]byte) (int, []byte)
 	packRoom func([][]byte) int
-	handler  func([][]byte) error
 
 	// mu guards what follows. It is not held across waits and calls of the carrier.
 	mu   sync.Mutex
 	core *proto.Session
 
-	acceptable, openable, ponged, datagrams sync.Cond // calls with a context wait here
+	acceptable, openable, ponged, datagrams sync.Cond // for calls with a context
 
-	reader readerRole
-
-	// The role of the writer: whoever sets writing packs and calls the carrier.
-	writing     bool
-	turn        sync.Cond // the end of the session waits for the role
-	batch       *batch    // belongs to the writer; not nil if something is left in it
-	packAt      time.Time // for pack
-	packOwn     *proto.Stream
-	flushing    bool    // a goroutine that writes runs, or is about to
-	inline      *Stream // the stream whose Write is the writer, if it is one
-	interrupted bool    // its call of the carrier was ended by a deadline
+	reader readerLease
+	writer writerLease
 
 	timer   *time.Timer
 	timerAt time.Time // when timer fires, zero if it is not armed
@@ -55,18 +45,22 @@ type Session struct {
 
 var _ net.Listener = (*Session)(nil)
 
-// Client makes a session over conn, which the session takes over and closes: nobody
-// else may use conn, or set its deadlines. The two peers of a connection must take
-// different roles. A nil config means the zero Config. Client does not wait for the
-// peer: if that speaks something else, the session ends with a *SessionError. The error
-// is always nil at present.
+// Client makes a session over conn, which the session takes over and closes: the
+// caller must not use conn, nor set its deadlines. One peer of a connection must be the
+// client and the other the server. A nil config means the zero Config. Client does not
+// wait for the peer. If the peer speaks another protocol, the session ends with a
+// *SessionError. The error is ErrConfig if a field of config is negative or out of
+// range; conn is then left as it was.
 func Client(conn net.Conn, config *Config) (*Session, error) { return newSession(conn, config, false) }
 
 // Server is like Client for the other role.
 func Server(conn net.Conn, config *Config) (*Session, error) { return newSession(conn, config, true) }
 
 func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
-	c := config.core(server, false)
+	c, err := config.core(server)
+	if err != nil {
+		return nil, err
+	}
 	s := &Session{
 		conn:     conn,
 		carrier:  newCarrier(conn, c.MaxFrame),
@@ -77,47 +71,63 @@ func newSession(conn net.Conn, config *Config, server bool) (*Session, error) {
 	if config != nil {
 		s.logger = config.Logger
 	}
-	for _, cond := range []*sync.Cond{&s.acceptable, &s.openable, &s.ponged, &s.datagrams, &s.turn} {
+	for _, cond := range []*sync.Cond{&s.acceptable, &s.openable, &s.ponged, &s.datagrams, &s.writer.free} {
 		cond.L = &s.mu
 	}
 	s.filler = s.carrier.filler()
-	s.handler, s.packRoom = s.handle, s.packInto // once: a method value is an allocation
-	s.pack = func(p []byte) (int, []byte) { return s.core.PackLent(s.packAt, p, s.packOwn) }
+	handle := s.handle
+	s.packRoom = s.packInto // once, as a method value is an allocation
+	s.pack = func(p []byte) (int, []byte) { return s.core.PackLent(s.writer.packAt, p, s.writer.lent) }
 	_, c.Messages = s.carrier.(*messageCarrier)
 	c.NewStream = s.newStream
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.core = proto.New(c, time.Now())
-	s.reader.taken = true
-	go s.readLoop()
+	s.reader = readerLease{
+		mu:        &s.mu,
+		read:      func() error { return s.carrier.read(handle) },
+		interrupt: func() { _ = conn.SetReadDeadline(longAgo) },
+		resume:    func() { _ = conn.SetReadDeadline(time.Time{}) },
+		over:      s.readingOverLocked,
+		able:      s.carrier.mayInterrupt(),
+	}
+	s.reader.startLocked()
 	s.noteLocked()
 	return s, nil
 }
 
-// handle takes packets that have been read. Its caller has the role of the reader.
+// handle takes packets that were read by the holder of the reader lease. It never
+// writes, and never waits for a stream.
 func (s *Session) handle(packets [][]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reader.handling = true
-	defer func() { s.reader.handling = false }()
+	return s.reader.handleLocked(func() (readable int, err error) { return s.handleLocked(packets) })
+}
+
+// handleLocked returns how many streams have become readable.
+func (s *Session) handleLocked(packets [][]byte) (readable int, err error) {
 	now := time.Now()
 	for _, p := range packets {
 		switch err := s.core.HandlePacket(now, p).(type) {
 		case nil:
 		case *proto.ProtocolError:
 			s.closeLocked(&SessionError{err.Code, err.Reason, false}, err.Code, err.Reason)
-			return err
+			return 0, err
 		default:
 			s.failLocked(fromCore(err))
-			return err
+			return 0, err
 		}
 	}
-	if woken := s.noteLocked(); woken == 1 && s.reader.waiting == 1 {
-		s.reader.woken++
-	} else {
-		s.reader.woken = 0
+	return s.noteLocked(), nil
+}
+
+// readingOverLocked ends the session when the carrier has failed, if it has not ended.
+func (s *Session) readingOverLocked(err error) {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
 	}
-	return nil
+	s.failLocked(err)
+	close(s.readDone)
 }
 
 // noteLocked does what is due after the core's state changed: it wakes calls that
@@ -135,7 +145,7 @@ func (s *Session) wakeLocked() (readable int) {
 		st := core.Owner.(*Stream)
 		w := core.TakeWake()
 		if w&proto.WakeRead != 0 {
-			s.wakeReadLocked(st)
+			s.reader.wakeLocked(&st.rcond)
 			readable++
 		}
 		if w&proto.WakeWrite != 0 {
@@ -187,8 +197,8 @@ func (s *Session) fire() {
 	s.noteLocked()
 }
 
-// awaitLocked waits on cond until try succeeds or ctx ends. Its result counts more
-// than the end of ctx.
+// awaitLocked waits on cond until try succeeds or ctx ends. A result of try counts,
+// even if ctx has ended too.
 func (s *Session) awaitLocked(ctx context.Context, cond *sync.Cond, try func() (bool, error)) error {
 	ok, err := try()
 	if ok || err != nil {
@@ -219,11 +229,3 @@ func (s *Session) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 
 // RemoteAddr returns the peer's address of the connection.
 func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
-
-// NumStreams returns how many streams are open, those included that wait for
-// Accept.
-func (s *Session) NumStreams() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.core.Len()
-}

@@ -13,14 +13,16 @@ const (
 	drainWait = time.Second     // for the peer to close as well
 )
 
-// Close closes the session and every stream with code 0. What streams were given
-// before is delivered, and the ends of those that were closed before; others fail at
-// the peer with a *SessionError. Close waits until the peer has taken notice, a
-// round trip as a rule, for a few seconds at most. Closing again does nothing.
+// Close closes the session and every stream with code 0. It delivers what streams were
+// given before, and the ends of streams that were closed before; all other streams fail
+// at the peer with a *SessionError. Close waits until the peer has closed too, usually
+// one round trip, and 4 seconds at most. Closing again waits for the first Close and
+// changes nothing. The error is always nil.
 func (s *Session) Close() error { return s.CloseWithError(0, "") }
 
-// CloseWithError is Close with a code and a reason of the application's, which the
-// peer sees in a *SessionError. Of the reason 128 bytes are sent.
+// CloseWithError is Close with a code, which should be below 2^32, and a reason for
+// people. The peer sees both in a *SessionError. At most 128 bytes of the reason are
+// sent.
 func (s *Session) CloseWithError(code uint64, reason string) error {
 	s.mu.Lock()
 	if s.core.Err() == nil {
@@ -58,36 +60,35 @@ func (s *Session) endedLocked(err error) {
 		s.timer.Stop()
 	}
 	s.wakeLocked()
-	if !s.reader.taken {
-		s.reader.taken = true
-		go s.readLoop()
-	}
+	s.reader.closeLocked()
 	s.acceptable.Broadcast()
 	s.closeBy = time.Now().Add(closeWait)
 	_ = s.conn.SetWriteDeadline(s.closeBy)
 	close(s.done)
-	go s.finish(err)
+	go s.finish()
+	if s.logger != nil {
+		// Its handler is the user's: it may call any method of the session, Close included,
+		// so nothing waits for it.
+		go s.logger.Debug("mux session ended", slog.Any("error", err))
+	}
 }
 
 // finish sends what is left when the session has ended, and closes the connection.
-func (s *Session) finish(err error) {
+func (s *Session) finish() {
 	defer close(s.finished)
-	if s.logger != nil { // without mu, as it may write to a stream
-		s.logger.Debug("mux session ended", slog.Any("error", err))
-	}
-	// Connections need not heed the deadline that was set.
+	// Some connections ignore the deadline that was set.
 	guard := time.AfterFunc(closeWait+drainWait, func() { _ = s.conn.Close() })
 	defer guard.Stop()
 	s.mu.Lock()
-	for s.writing {
-		s.turn.Wait()
+	for s.writer.busy {
+		s.writer.free.Wait()
 	}
-	s.writing = true // for good
+	s.writer.busy = true // for good
 	said := s.local && s.sayGoodbyeLocked()
 	s.mu.Unlock()
 	if said && !s.carrier.endsTogether() {
-		// Some connections throw away what is on its way when they are closed with
-		// something unread, TCP for one.
+		// Some connections, such as TCP, discard what is on its way when they are closed
+		// with something unread.
 		limit := time.NewTimer(drainWait)
 		defer limit.Stop()
 		select {
@@ -102,8 +103,8 @@ func (s *Session) finish(err error) {
 // sayGoodbyeLocked writes the frames that are left, the last of which is CLOSE.
 func (s *Session) sayGoodbyeLocked() bool {
 	for {
-		b := s.batch
-		s.batch = nil
+		b := s.writer.batch
+		s.writer.batch = nil
 		if b == nil {
 			b = s.fillLocked()
 		}
@@ -129,8 +130,8 @@ func (s *Session) sayGoodbyeLocked() bool {
 // Done returns a channel that is closed when the session ends; Err then says why.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
-// Err returns why the session ended, nil while it lives: a *SessionError if it was
-// closed by either side, ErrPeerTimeout, or the error of the connection under it.
+// Err returns why the session ended, nil while it lives: a *SessionError if either side
+// closed it, ErrPeerTimeout, or the error of the connection under it. It does not wait.
 func (s *Session) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -41,7 +41,7 @@ func (st *Stream) Session() *Session { return st.s }
 // IsReadOnly reports whether only the peer sends on the stream.
 func (st *Stream) IsReadOnly() bool { return st.core.ReadOnly() }
 
-// IsWriteOnly reports whether only we send on the stream.
+// IsWriteOnly reports whether only this side sends on the stream.
 func (st *Stream) IsWriteOnly() bool { return st.core.WriteOnly() }
 
 // LocalAddr returns the local address of the session's connection.
@@ -50,13 +50,14 @@ func (st *Stream) LocalAddr() net.Addr { return st.s.LocalAddr() }
 // RemoteAddr returns the peer's address of the session's connection.
 func (st *Stream) RemoteAddr() net.Addr { return st.s.RemoteAddr() }
 
-// SetPriority sets when the stream's data are sent if several streams have some, as
-// RFC 9218: those of a lower urgency, 0 to 7, go first; of equal ones those that
-// are incremental take turns, others are sent one after the other. Streams that would
-// have to wait get a sixteenth of the bytes, so that none starves. The default is 3,
-// incremental; values out of range become the nearest one in it. If we opened the
-// stream, and it is bidirectional, the peer uses the same for its direction unless it
-// calls SetPriority itself; peers put up with a thousand changes per second.
+// SetPriority sets in which order the data of streams are sent, as RFC 9218 describes.
+// Streams of a lower urgency, from 0 to 7, go first. Among streams of equal urgency the
+// incremental ones take turns, and the others are sent one after the other. Streams
+// that have to wait still get a sixteenth of the bytes. The default is urgency 3,
+// incremental; an urgency out of range counts as the nearest in range. If we opened the
+// stream, and it is bidirectional, the peer uses the same priority for its direction
+// unless it calls SetPriority itself. A peer may end a session with CodeFlood for more
+// than a thousand changes per second.
 func (st *Stream) SetPriority(urgency int, incremental bool) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -64,9 +65,9 @@ func (st *Stream) SetPriority(urgency int, incremental bool) {
 	st.s.noteLocked()
 }
 
-// Close closes both directions: what was written is delivered and the peer then
-// reads io.EOF, unread data are discarded and the peer's writes fail. It does not
-// wait. Blocked calls return net.ErrClosed, and so does Close of a closed stream.
+// Close closes both directions. What was written is delivered, and the peer then reads
+// io.EOF. Unread data are discarded, and the peer's Writes fail. Close does not wait.
+// Blocked calls return net.ErrClosed, and so does Close of a closed stream.
 func (st *Stream) Close() error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -85,14 +86,14 @@ func (st *Stream) endLocked() {
 	st.closed = true
 	st.rdead.stopLocked()
 	st.wdead.stopLocked()
-	st.s.wakeReadLocked(st)
+	st.s.reader.wakeLocked(&st.rcond)
 	st.wcond.Broadcast()
 	st.s.interruptLocked(st)
 }
 
 // CloseWrite ends the writing side; the peer reads io.EOF after the data. It does not
-// wait; a Write that waits fails. The error is net.ErrClosed if it was closed before,
-// and a *StreamError if the peer reads no more.
+// wait; a Write that waits fails. The error is net.ErrClosed if the writing side was
+// closed before, and a *StreamError if the peer has closed its reading side.
 func (st *Stream) CloseWrite() error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -102,9 +103,9 @@ func (st *Stream) CloseWrite() error {
 	return st.s.opError("close", err)
 }
 
-// CloseRead asks the peer to stop sending; unread data is discarded. The peer's
-// Write fails with a *StreamError of code 0, and our Reads with net.ErrClosed. It does
-// not wait.
+// CloseRead asks the peer to stop sending, and discards unread data. The peer's Writes
+// fail with a *StreamError of code 0, and our Reads with net.ErrClosed. It does not
+// wait.
 func (st *Stream) CloseRead() error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -113,10 +114,10 @@ func (st *Stream) CloseRead() error {
 	return st.s.opError("close", err)
 }
 
-// Reset abandons both directions; the peer sees a *StreamError with code, which should
+// Reset abandons both directions. The peer sees a *StreamError with code, which should
 // be below 2^32. What was written and not yet read by the peer may be lost. A direction
-// that has ended, by CloseWrite or the peer's, stays as it is. Reset does not wait; the
-// error is net.ErrClosed if there was nothing left to abandon.
+// that ended before, by our CloseWrite or the peer's, stays as it is. Reset does not
+// wait. The error is net.ErrClosed if no direction was left to abandon.
 func (st *Stream) Reset(code uint64) error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -132,12 +133,12 @@ func (st *Stream) Reset(code uint64) error {
 // SetDeadline sets the read and write deadlines, as net.Conn describes.
 func (st *Stream) SetDeadline(t time.Time) error { return st.setDeadlines(t, true, true) }
 
-// SetReadDeadline sets the deadline of future and present Reads. A deadline in the
-// past makes them fail at once; the zero Time lifts it.
+// SetReadDeadline sets the deadline of future and pending Reads. A deadline in the past
+// makes them fail at once; the zero Time means no deadline.
 func (st *Stream) SetReadDeadline(t time.Time) error { return st.setDeadlines(t, true, false) }
 
-// SetWriteDeadline sets the deadline of future and present Writes. What they had
-// counted before is delivered.
+// SetWriteDeadline sets the deadline of future and pending Writes. A Write that fails
+// returns how many bytes it has sent; these are delivered.
 func (st *Stream) SetWriteDeadline(t time.Time) error { return st.setDeadlines(t, false, true) }
 
 func (st *Stream) setDeadlines(t time.Time, read, write bool) error {
@@ -148,7 +149,7 @@ func (st *Stream) setDeadlines(t time.Time, read, write bool) error {
 		return s.opError("set", net.ErrClosed)
 	}
 	if read {
-		st.rdead.setLocked(&s.mu, t, func() { s.wakeReadLocked(st) })
+		st.rdead.setLocked(&s.mu, t, func() { s.reader.wakeLocked(&st.rcond) })
 	}
 	if write {
 		st.wdead.setLocked(&s.mu, t, func() {

@@ -7,18 +7,19 @@ import (
 	"time"
 )
 
-// maxRead is how much one Read copies, so that others get at the session.
+// maxRead is how many bytes one Read copies at most: it holds the session's mutex.
 const maxRead = 128 << 10
 
-// transferSize is how much ReadFrom and WriteTo move at once.
+// transferSize is how many bytes ReadFrom and WriteTo move at once.
 const transferSize = 64 << 10
 
 // transferBuffers are for ReadFrom and WriteTo.
 var transferBuffers = sync.Pool{New: func() any { return new([transferSize]byte) }}
 
-// Read reads data, as net.Conn describes. io.EOF means that the peer has ended the
-// stream and all of it was read; a stream or a session that ended in another way
-// gives an error, after what arrived in order before the session was lost.
+// Read reads data, as net.Conn describes. It waits for data under the read deadline.
+// io.EOF means that the peer has ended the stream and that all of it was read. A stream
+// or a session that ended in another way gives an error; if the session was lost, what
+// had arrived in order is read first.
 func (st *Stream) Read(b []byte) (int, error) {
 	s := st.s
 	s.mu.Lock()
@@ -49,17 +50,18 @@ func (st *Stream) Read(b []byte) (int, error) {
 // awaitDataLocked waits until something has happened to the receiving side. It
 // returns how many bytes were put into b meanwhile.
 func (st *Stream) awaitDataLocked(b []byte) int {
-	if !st.core.Lend(b) {
-		st.s.awaitReadableLocked(st)
+	lent := st.core.Lend(b)
+	st.s.reader.awaitLocked(&st.rcond)
+	if !lent {
 		return 0
 	}
-	st.s.awaitReadableLocked(st)
 	return st.core.TakeBack(time.Now())
 }
 
-// Write writes data, as net.Conn describes: it returns when all of b was given to
-// the connection, waiting for the windows of stream and session under the write
-// deadline. It fails with a *StreamError if the peer reads no more, without waiting.
+// Write writes data, as net.Conn describes. It returns when all of b was given to the
+// connection, and waits for the windows of the stream and the session under the write
+// deadline. If the peer has closed its reading side, Write fails at once with a
+// *StreamError.
 func (st *Stream) Write(b []byte) (int, error) {
 	s := st.s
 	s.mu.Lock()
@@ -109,15 +111,15 @@ func (st *Stream) writeErrLocked() error {
 	return st.core.WriteErr()
 }
 
-// drainLocked waits until what was offered is packed. Where nobody is writing it
-// writes itself, whatever has the turn, so that no goroutine has to be woken.
+// drainLocked waits until what was offered is packed. If nobody writes it writes
+// itself, whatever the scheduler chooses, so that no goroutine has to be woken.
 func (st *Stream) drainLocked() error {
 	s := st.s
 	for st.core.Left() > 0 {
 		if err := st.writeErrLocked(); err != nil {
 			return err
 		}
-		if !s.writing && s.carrier.mayInterrupt() && (s.batch != nil || s.core.Ready()) {
+		if !s.writer.busy && s.carrier.mayInterrupt() && (s.writer.batch != nil || s.core.Ready()) {
 			s.sendLocked(st)
 			continue
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write CONTRACT.md anew")
+var update = flag.Bool("update", false, "write the contract anew")
 
 // contract is what users of a net.Conn or net.Listener depend on. The numbers are in
 // the names of the rows of TestDropIn, and of the tests of package udt that check

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/udtgo/udtgo/mux"
+	"github.com/udtgo/udtgo/mux/yamux"
 	"github.com/udtgo/udtgo/udt"
 )
 
@@ -20,11 +21,11 @@ type carrier struct {
 var carriers = map[string]*carrier{
 	"messages": {"mux over UDT messages", &udt.Config{Mode: udt.ModeMessage}, muxer(mux.Client), muxer(mux.Server)},
 	"stream":   {"mux over one UDT stream", nil, muxer(mux.Client), muxer(mux.Server)},
-	"yamux":    {"yamux over UDT", nil, muxer(mux.YamuxClient), muxer(mux.YamuxServer)},
+	"yamux":    {"yamux over UDT", nil, muxer(yamux.Client), muxer(yamux.Server)},
 }
 
-// muxer makes f return the interface.
-func muxer[S mux.Muxer](f func(net.Conn, *mux.Config) (S, error)) func(net.Conn) (mux.Muxer, error) {
+// muxer calls f without a config and returns the interface.
+func muxer[S mux.Muxer, C any](f func(net.Conn, *C) (S, error)) func(net.Conn) (mux.Muxer, error) {
 	return func(c net.Conn) (mux.Muxer, error) {
 		s, err := f(c, nil)
 		if err != nil {

@@ -1,6 +1,6 @@
-// Package frame encodes and decodes the frames of mux sessions. The package
-// comment of mux describes them. It keeps no state, does no I/O, and checks only
-// what can be checked without a session; any goroutine may call it.
+// Package frame encodes and decodes the frames of mux sessions, which
+// ../proto/SPEC.md describes. It keeps no state, does no I/O, and checks only what
+// can be checked without a session. Multiple goroutines may call it simultaneously.
 package frame
 
 import (
@@ -52,7 +52,7 @@ const (
 // MaxOffset is the largest offset in a stream.
 const MaxOffset = MaxVarint
 
-// ErrFormat means that bytes are no frame.
+// ErrFormat means that the bytes are not a frame.
 var ErrFormat = errors.New("malformed frame")
 
 // A Frame is a decoded frame. Which fields mean something depends on the type.

@@ -1,7 +1,7 @@
 package frame
 
-// Magic begins the content of a Hello, so that peers that speak something else
-// are recognised.
+// Magic begins the content of a Hello, so that a peer that speaks another protocol is
+// recognised.
 const Magic = "udtmux"
 
 // Version is the version of the protocol.

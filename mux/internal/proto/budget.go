@@ -2,12 +2,12 @@ package proto
 
 import "time"
 
-// A budget lets through what a well-behaved peer does: so much at once, so much per
-// second, and what it earns. The numbers are those of section 7 of the security
-// requirements, with bursts that leave room for what happens in a round trip.
+// A budget allows what a well-behaved peer does: a number at once, a number per second,
+// and what it earns. The rates are those of SPEC.md#floods; the bursts leave room for
+// what happens in a round trip.
 type budget struct {
 	rate  float64 // per second
-	burst float64 // what the rate fills up to; what was earned may be more, and stays
+	burst float64 // up to which the rate fills; what was earned may be more, and stays
 	left  float64
 	at    time.Duration
 }
@@ -31,8 +31,8 @@ func (b *budget) refill(now time.Duration) {
 	}
 }
 
-// earn allows n more, whenever they come: a peer may act on a thousand streams at
-// once long after they were opened. What is earned has cost the peer as much.
+// earn allows n more at any time: a peer may act on a thousand streams at once long
+// after they were opened. What is earned has cost the peer as much.
 func (b *budget) earn(n float64) { b.left += n }
 
 // wait returns how long it takes until take succeeds.
@@ -48,7 +48,7 @@ func (b *budget) wait(now time.Duration) time.Duration {
 type budgets struct {
 	churn  budget // streams opened and reset before we were done with them
 	pings  budget
-	limits budget // MAX_DATA and its kin; data that we send and streams earn some
+	limits budget // MAX_DATA and the other limits; data that we send and streams earn some
 	orders budget // changes of priority
 	empty  budget // frames without effect; streams earn some
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/udtgo/udtgo/mux/internal/frame"
 )
 
-// A hostile peer can end the session, and nothing else: the session does not panic,
-// and what it holds stays within its limits.
+// A hostile peer can end the session, and nothing else: the session does not panic, and
+// what it holds stays within its limits. The function is long because the input is a
+// list of operations, one case each.
 func FuzzSession(f *testing.F) {
 	f.Add([]byte("\x00\x08\x12\x01\x03abc\x01\x02\x03"))
 	var all []byte

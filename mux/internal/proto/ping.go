@@ -8,7 +8,7 @@ const (
 	pingBurst = 100
 )
 
-// rttAge is how old the round trip may be that windows are sized with.
+// rttAge is how old a round trip may be for windows to be sized by it.
 const rttAge = time.Second
 
 // pinger measures the round trip, one ping at a time.

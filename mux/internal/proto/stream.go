@@ -38,7 +38,7 @@ type Stream struct {
 	urgency     uint8
 	incremental bool
 	prioritySet bool   // by our application, whose word counts more than the peer's
-	priorities  uint64 // changes told to the peer, or heard of it
+	priorities  uint64 // changes told to the peer, or by it
 
 	queued     bool // in the scheduler
 	next, prev *Stream

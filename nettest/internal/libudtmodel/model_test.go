@@ -13,8 +13,8 @@ import (
 	"github.com/udtgo/udtgo/nettest/simnet"
 )
 
-// bed is a peer, made by hand, of a Listener on a network without delay. All
-// section numbers are those of the specification of the wire.
+// bed is a peer, made by hand, of a Listener on a network without delay. The
+// rules that the tests check are in udt/internal/proto/REFERENCE.md.
 type bed struct {
 	*testing.T
 	pc    *simnet.Conn
@@ -113,7 +113,7 @@ const (
 	nakHead = 1<<31 | typeNak<<16
 )
 
-// Section 6.3: a request is sent back with the cookie, a conclusion with the
+// A request is sent back with the cookie, a conclusion with the
 // right cookie is answered with the connection's parameters, and again with
 // the raw flow window.
 func TestHandshake(t *testing.T) {
@@ -141,7 +141,7 @@ func TestHandshake(t *testing.T) {
 	})
 }
 
-// Section 6.8: a handshake to a connection is answered, if it asks for it.
+// A handshake to a connection is answered, if it asks for it.
 func TestConnectionAnswersHandshakes(t *testing.T) {
 	inBubble(t, func(b *bed) {
 		b.connect()
@@ -153,7 +153,7 @@ func TestConnectionAnswersHandshakes(t *testing.T) {
 	})
 }
 
-// Sections 8.1 and 9.2: an ACK for full packets waits for the timers, which run
+// An ACK for full packets waits for the timers, which run
 // after 100 ms if nothing arrives; one for an odd size goes out at once.
 func TestAcknowledgesOddSizesAtOnce(t *testing.T) {
 	inBubble(t, func(b *bed) {
@@ -174,7 +174,7 @@ func TestAcknowledgesOddSizesAtOnce(t *testing.T) {
 	})
 }
 
-// Section 9.3: an ACK is repeated under a new number until it is confirmed,
+// An ACK is repeated under a new number until it is confirmed,
 // then never.
 func TestAckRepeatsUntilConfirmed(t *testing.T) {
 	inBubble(t, func(b *bed) {
@@ -191,7 +191,7 @@ func TestAckRepeatsUntilConfirmed(t *testing.T) {
 	})
 }
 
-// Section 8.2: there is a light ACK for each 64 packets within 10 ms, which
+// There is a light ACK for each 64 packets within 10 ms, which
 // releases nothing to the application.
 func TestLightAcks(t *testing.T) {
 	inBubble(t, func(b *bed) {
@@ -206,7 +206,7 @@ func TestLightAcks(t *testing.T) {
 	})
 }
 
-// Sections 8.4 and 9.1: a gap is reported when the packet behind it arrives, and
+// A gap is reported when the packet behind it arrives, and
 // never again; nothing behind it is acknowledged or delivered.
 func TestLossIsReportedOnce(t *testing.T) {
 	inBubble(t, func(b *bed) {
@@ -235,7 +235,7 @@ func TestLossIsReportedOnce(t *testing.T) {
 	})
 }
 
-// Section 9.1: what does not fit in the buffer is thrown away.
+// What does not fit in the buffer is thrown away.
 func TestBufferIsBounded(t *testing.T) {
 	inBubble(t, func(b *bed) {
 		b.connect()
@@ -246,7 +246,7 @@ func TestBufferIsBounded(t *testing.T) {
 	})
 }
 
-// Section 8.3: a silent peer gets keep-alives, and is given up after the 17th
+// A silent peer gets keep-alives, and is given up after the 17th
 // silent interval.
 func TestSilentPeerIsGivenUp(t *testing.T) {
 	inBubble(t, func(b *bed) {
@@ -261,7 +261,7 @@ func TestSilentPeerIsGivenUp(t *testing.T) {
 	})
 }
 
-// Section 14: Shutdown ends a connection at once.
+// Shutdown ends a connection at once.
 func TestShutdown(t *testing.T) {
 	inBubble(t, func(b *bed) {
 		b.connect()

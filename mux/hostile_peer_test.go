@@ -15,8 +15,8 @@ import (
 	"github.com/udtgo/udtgo/mux/internal/frame"
 )
 
-// A hostile client ends its session with GOAWAY's stronger sister, CLOSE with code
-// FLOOD or FLOW_CONTROL, and makes the server hold little (attack A42).
+// A server closes the session of a hostile client with code FLOOD or FLOW_CONTROL, and
+// holds little memory until then. All attacks are in one table.
 func TestHostilePeers(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -1,14 +1,15 @@
-package mux_test
+package yamux_test
 
 import (
 	"io"
 	"net"
 	"testing"
 
-	"github.com/hashicorp/yamux"
+	hashicorp "github.com/hashicorp/yamux"
 	"github.com/stretchr/testify/require"
 
 	"github.com/udtgo/udtgo/mux"
+	"github.com/udtgo/udtgo/mux/yamux"
 	"github.com/udtgo/udtgo/nettest/pipes"
 )
 
@@ -34,24 +35,24 @@ func exchange(t *testing.T, open, accept func() (net.Conn, error)) {
 }
 
 // Sessions speak yamux with hashicorp/yamux in both roles.
-func TestYamuxPeers(t *testing.T) {
+func TestPeers(t *testing.T) {
 	for _, ours := range []string{"client", "server"} {
 		t.Run(ours, func(t *testing.T) {
 			c1, c2, stop, err := pipes.Stream(nil)()
 			require.NoError(t, err)
 			defer stop()
-			config := yamux.DefaultConfig()
+			config := hashicorp.DefaultConfig()
 			config.LogOutput = io.Discard
-			var session *mux.YamuxSession
-			var peer *yamux.Session
+			var session *yamux.Session
+			var peer *hashicorp.Session
 			if ours == "client" {
-				session, err = mux.YamuxClient(c1, nil)
+				session, err = yamux.Client(c1, nil)
 				require.NoError(t, err)
-				peer, err = yamux.Server(c2, config)
+				peer, err = hashicorp.Server(c2, config)
 			} else {
-				session, err = mux.YamuxServer(c1, nil)
+				session, err = yamux.Server(c1, nil)
 				require.NoError(t, err)
-				peer, err = yamux.Client(c2, config)
+				peer, err = hashicorp.Client(c2, config)
 			}
 			require.NoError(t, err)
 			defer peer.Close()
@@ -82,24 +83,24 @@ func TestYamuxPeers(t *testing.T) {
 
 // A program that uses a Muxer runs over either protocol.
 func TestMuxers(t *testing.T) {
-	type maker func(net.Conn, *mux.Config) (mux.Muxer, error)
+	type maker func(net.Conn) (mux.Muxer, error)
 	for name, pair := range map[string][2]maker{
 		"mux": {
-			func(c net.Conn, config *mux.Config) (mux.Muxer, error) { return mux.Client(c, config) },
-			func(c net.Conn, config *mux.Config) (mux.Muxer, error) { return mux.Server(c, config) },
+			func(c net.Conn) (mux.Muxer, error) { return mux.Client(c, nil) },
+			func(c net.Conn) (mux.Muxer, error) { return mux.Server(c, nil) },
 		},
 		"yamux": {
-			func(c net.Conn, config *mux.Config) (mux.Muxer, error) { return mux.YamuxClient(c, config) },
-			func(c net.Conn, config *mux.Config) (mux.Muxer, error) { return mux.YamuxServer(c, config) },
+			func(c net.Conn) (mux.Muxer, error) { return yamux.Client(c, nil) },
+			func(c net.Conn) (mux.Muxer, error) { return yamux.Server(c, nil) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c1, c2, stop, err := pipes.Stream(nil)()
 			require.NoError(t, err)
 			defer stop()
-			client, err := pair[0](c1, nil)
+			client, err := pair[0](c1)
 			require.NoError(t, err)
-			server, err := pair[1](c2, nil)
+			server, err := pair[1](c2)
 			require.NoError(t, err)
 			exchange(t, client.Open, server.Accept)
 			exchange(t, server.Open, client.Accept)
@@ -110,3 +111,50 @@ func TestMuxers(t *testing.T) {
 		})
 	}
 }
+
+// A nil Config leaves nothing to be printed; an invalid one is the caller's error and
+// leaves the connection alone.
+func TestConfig(t *testing.T) {
+	c1, c2 := net.Pipe()
+	defer c1.Close()
+	defer c2.Close()
+	for _, f := range []func(net.Conn, *hashicorp.Config) (*yamux.Session, error){yamux.Client, yamux.Server} {
+		config := hashicorp.DefaultConfig()
+		config.AcceptBacklog = 0
+		session, err := f(c1, config)
+		require.Error(t, err)
+		require.Nil(t, session)
+	}
+	go c2.Write([]byte("x"))
+	_, err := io.ReadFull(c1, make([]byte, 1))
+	require.NoError(t, err)
+}
+
+// Accept of a session that has ended is not to be called again: its error does not
+// call itself temporary.
+func TestServingEndsWithTheSession(t *testing.T) {
+	c1, c2 := net.Pipe()
+	session, err := yamux.Server(broken{c1}, nil)
+	require.NoError(t, err)
+	go io.Copy(io.Discard, c2)
+	_, err = session.Accept()
+	require.ErrorIs(t, err, errBroken)
+	var e net.Error
+	require.ErrorAs(t, err, &e)
+	require.False(t, e.Temporary())
+	require.NoError(t, session.Close())
+	c2.Close()
+}
+
+// broken is a connection whose Read fails with an error that calls itself temporary.
+type broken struct{ net.Conn }
+
+func (broken) Read([]byte) (int, error) { return 0, errBroken }
+
+var errBroken error = temporaryError{}
+
+type temporaryError struct{}
+
+func (temporaryError) Error() string   { return "broken" }
+func (temporaryError) Timeout() bool   { return true }
+func (temporaryError) Temporary() bool { return true }

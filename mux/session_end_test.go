@@ -1,6 +1,7 @@
 package mux_test
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -133,26 +134,65 @@ func TestServingEndsWithTheSession(t *testing.T) {
 	}
 }
 
-// A Logger may use the session whose end it receives.
+// A Logger's handler may call every method of the session whose end it receives.
 func TestLoggerMayUseTheSession(t *testing.T) {
-	c1, c2 := net.Pipe()
-	var client *mux.Session
-	var text strings.Builder
-	logger := slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
-		if client.Err() == nil {
-			return 0, errors.New("no end")
-		}
-		return text.Write(b)
-	}), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	client, err := mux.Client(c1, &mux.Config{Logger: logger})
-	require.NoError(t, err)
-	server, err := mux.Server(c2, nil)
-	require.NoError(t, err)
-	require.NoError(t, client.CloseWithError(3, "enough"))
-	require.NoError(t, server.Close())
-	require.Contains(t, text.String(), "enough")
+	for name, end := range map[string]func(session, peer *mux.Session, under net.Conn) error{
+		"we close":           func(session, _ *mux.Session, _ net.Conn) error { return session.CloseWithError(3, "enough") },
+		"the peer closes":    func(_, peer *mux.Session, _ net.Conn) error { return peer.CloseWithError(3, "enough") },
+		"the connection":     func(_, _ *mux.Session, under net.Conn) error { return under.Close() },
+		"the peer is silent": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c1, c2 := net.Pipe()
+				h := &usingHandler{ready: make(chan struct{}), logged: make(chan string, 1)}
+				var err error
+				h.session, err = mux.Client(c1, &mux.Config{Logger: slog.New(h), IdleTimeout: 10 * time.Second})
+				require.NoError(t, err)
+				if end == nil {
+					go func() { _, _ = io.Copy(io.Discard, c2) }()
+					h.stream, err = h.session.OpenStream(t.Context())
+					require.NoError(t, err)
+					close(h.ready)
+				} else {
+					peer, err := mux.Server(c2, nil)
+					require.NoError(t, err)
+					h.stream, _ = pairOf(t, h.session, peer)
+					close(h.ready)
+					require.NoError(t, end(h.session, peer, c1))
+					defer peer.Close()
+				}
+				require.Equal(t, "mux session ended", <-h.logged)
+				require.Error(t, h.session.Err())
+				require.NoError(t, h.session.Close())
+				c2.Close()
+			})
+		})
+	}
 }
 
-type writerFunc func(b []byte) (int, error)
+// A usingHandler uses the session that it is told of.
+type usingHandler struct {
+	slog.Handler
+	session *mux.Session
+	stream  *mux.Stream
+	ready   chan struct{} // closed when the fields above are set
+	logged  chan string
+}
 
-func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+func (h *usingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *usingHandler) Handle(ctx context.Context, r slog.Record) error {
+	<-h.ready
+	_, err1 := h.session.OpenStream(ctx)
+	_, err2 := h.session.AcceptStream(ctx)
+	_, err3 := h.stream.Write([]byte("x"))
+	if err1 == nil || err2 == nil || err3 == nil {
+		r.Message = "the session has not ended"
+	}
+	if err := errors.Join(h.stream.Close(), h.session.Close()); err != nil {
+		r.Message = err.Error()
+	}
+	h.logged <- r.Message
+	return nil
+}
