@@ -19,7 +19,6 @@ import (
 // repository is the root of the repository, seen from this package.
 const repository = "../../.."
 
-
 func TestCitedAnchorsExist(t *testing.T) {
 	found, err := deadAnchors(repository)
 	require.NoError(t, err)
