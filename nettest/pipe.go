@@ -84,7 +84,7 @@ func loopbackEndpoint() (*udt.Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return udt.NewEndpoint(pc)
+	return udt.NewEndpoint(pc, nil)
 }
 
 func rendezvousPipe(a, b *udt.Endpoint, config *udt.Config, end func()) (c1, c2 net.Conn, stop func(), err error) {
@@ -137,7 +137,7 @@ func SimnetPipe(config *udt.Config, network simnet.Config) MakePipe {
 			return nil, nil, nil, err
 		}
 		return acceptedPipe(l, func(ctx context.Context) (*udt.Conn, error) {
-			return a.Dial(ctx, addrPort(l.Addr()), config)
+			return a.DialContext(ctx, "udt", l.Addr().String(), config)
 		}, end)
 	}
 }
@@ -171,7 +171,7 @@ func simnetEndpoints(network simnet.Config) (a, b *udt.Endpoint, end func(), err
 			end()
 			return nil, nil, nil, err
 		}
-		if made[i], err = udt.NewEndpoint(pc); err != nil {
+		if made[i], err = udt.NewEndpoint(pc, nil); err != nil {
 			pc.Close()
 			end()
 			return nil, nil, nil, err

@@ -1,7 +1,6 @@
 package udt
 
 import (
-	"log/slog"
 	"net/netip"
 	"time"
 
@@ -33,8 +32,6 @@ const (
 	defaultMSS4             = 1500
 	defaultMSS6             = 1480 // the wire counts 28 bytes of headers on IPv6 too
 	defaultBuffer           = 48 << 20
-	defaultUDPSendBuffer    = 2 << 20
-	defaultUDPRecvBuffer    = 8 << 20
 	defaultHandshakeTimeout = 3 * time.Second
 	defaultRendezvousLimit  = 30 * time.Second
 	defaultPeerTimeout      = 10 * time.Second
@@ -72,11 +69,6 @@ type Config struct {
 	// at 1 MiB and grow as the path needs; the default cap is 48 MiB each. A
 	// path of rate r and round trip t wants 4·r·t.
 	SendBuffer, RecvBuffer int
-
-	// UDPSendBuffer and UDPRecvBuffer are the sizes asked for of sockets that
-	// this package opens, by default 2 MiB and 8 MiB. The system may grant less:
-	// see Endpoint.Stats.
-	UDPSendBuffer, UDPRecvBuffer int
 
 	// MaxBandwidth limits sending, in bytes per second. Zero means no limit.
 	MaxBandwidth int64
@@ -122,10 +114,6 @@ type Config struct {
 	// C++ library: no extended acknowledgements.
 	DisableExtensions bool
 
-	// DisableOffload keeps sockets that this package opens from using UDP
-	// segmentation and receive offload.
-	DisableOffload bool
-
 	// DisableFineTimer makes pacing use the runtime's timers only. By default, on
 	// Linux, connections that send at some hundred megabits per second or more, but
 	// less than 2 Gbit/s, are woken by a finer timer, so that their bursts stay
@@ -140,12 +128,11 @@ type Config struct {
 	// value has defaults that honest peers do not meet.
 	Limits Limits
 
-	// Logger receives connection events at level Debug; at level Info that the peer
-	// of a protected connection has moved, and that a peer has no protected mode
-	// where that was preferred; and at level Warn what should not happen among
-	// honest peers. Of each kind of the latter two there are at most ten a second.
-	// Nil means none. An endpoint keeps the first one that it is given.
-	Logger *slog.Logger
+	// Endpoint configures the port, where a call that is given this Config opens one:
+	// Dial, Listen, ListenPacket, and the methods of ListenConfig and of a Dialer
+	// without an Endpoint. Methods of an Endpoint ignore it: their port is open. Nil
+	// means the zero EndpointConfig.
+	Endpoint *EndpointConfig
 
 	initialNumber *uint32 // set by tests that need sequence numbers to wrap
 }
@@ -170,12 +157,6 @@ type PeerInfo struct {
 
 // check reports what is out of range.
 func (c *Config) check() error {
-	between := func(name string, v, lo, hi int) error {
-		if v != 0 && (v < lo || v > hi) {
-			return configError("%s is %d, must be from %d to %d", name, v, lo, hi)
-		}
-		return nil
-	}
 	if c.Mode != ModeStream && c.Mode != ModeMessage {
 		return configError("Mode is %d", c.Mode)
 	}
@@ -184,9 +165,8 @@ func (c *Config) check() error {
 		between("FlowWindow", c.FlowWindow, 32, maxFlowWindow),
 		between("SendBuffer", c.SendBuffer, minBuffer, maxBuffer),
 		between("RecvBuffer", c.RecvBuffer, minBuffer, maxBuffer),
-		between("UDPSendBuffer", c.UDPSendBuffer, 1<<10, maxBuffer),
-		between("UDPRecvBuffer", c.UDPRecvBuffer, 1<<10, maxBuffer),
 		between("Backlog", c.Backlog, 1, 1<<20),
+		c.Endpoint.check(),
 	} {
 		if err != nil {
 			return err
@@ -200,6 +180,13 @@ func (c *Config) check() error {
 	}
 	if c.MaxBandwidth < 0 {
 		return configError("MaxBandwidth is %d, must not be negative", c.MaxBandwidth)
+	}
+	return nil
+}
+
+func between(name string, v, lo, hi int) error {
+	if v != 0 && (v < lo || v > hi) {
+		return configError("%s is %d, must be from %d to %d", name, v, lo, hi)
 	}
 	return nil
 }

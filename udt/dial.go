@@ -308,7 +308,7 @@ func (d *Dialer) open(ctx context.Context, network string, laddr, raddr netip.Ad
 	if err != nil {
 		return nil, err
 	}
-	options := config.socketOptions(nil, d.ControlContext)
+	options := config.Endpoint.socketOptions(nil, d.ControlContext)
 	var sock udpio.Socket
 	if d.Rendezvous {
 		sock, err = udpio.Listen(ctx, family, laddr, options)
@@ -318,8 +318,10 @@ func (d *Dialer) open(ctx context.Context, network string, laddr, raddr netip.Ad
 	if err != nil {
 		return nil, unwrapOp(err)
 	}
-	e := startEndpoint(sock, true, config.Logger)
-	e.useLimits(&config.Limits)
+	e := startEndpoint(sock, true, config.Endpoint)
+	if !e.lease.lends() {
+		e.lease.start() // else the dial itself reads
+	}
 	e.mu.Lock()
 	e.dialing++
 	e.mu.Unlock()
@@ -334,15 +336,13 @@ func (e *Endpoint) release() {
 	e.closeIfIdle()
 }
 
-// Dial connects from the endpoint's port. A nil config means the zero Config.
-func (e *Endpoint) Dial(ctx context.Context, raddr netip.AddrPort, config *Config) (*Conn, error) {
-	d := &Dialer{Endpoint: e, Config: config}
-	return d.DialUDT(ctx, "udt", netip.AddrPort{}, raddr)
+// DialContext is the function DialContext, from the endpoint's port.
+func (e *Endpoint) DialContext(ctx context.Context, network, address string, config *Config) (*Conn, error) {
+	return (&Dialer{Endpoint: e, Config: config}).dial(ctx, network, address)
 }
 
 // dial makes one connection, for owner unless that is nil.
 func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Config, host string, rendezvous bool, owner *PacketConn) (*Conn, error) {
-	e.useLogger(config.Logger)
 	if config.Security.on() {
 		if c, err := e.dialProtected(ctx, raddr, config, host, rendezvous, owner); c != nil || err != nil {
 			return c, err

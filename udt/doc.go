@@ -75,7 +75,7 @@
 // # Buffers
 //
 // Buffers start at 1 MiB and grow with rate and round trip, up to Config.SendBuffer
-// and Config.RecvBuffer and within the endpoint's Endpoint.SetMemoryLimit. Repairs
+// and Config.RecvBuffer and within the endpoint's EndpointConfig.MemoryLimit. Repairs
 // take round trips, so that a path wants four times the product of its rate and its
 // round trip: the default caps, 48 MiB, serve 1 Gbit/s at 100 ms. 10 Gbit/s at
 // 100 ms want caps of 500 MB on both sides, and nothing else.
@@ -96,7 +96,7 @@
 // field of every packet is checked against what this connection can have; control
 // packets have budgets; a peer of this package that acknowledges what it has not
 // received is found out by counters (ErrOptimisticACK); and Config.Limits bounds what
-// all of them together can make a port spend. Config.Logger is told what should not
+// all of them together can make a port spend. EndpointConfig.Logger is told what should not
 // happen among honest peers.
 //
 // What plain mode cannot do: an attacker who sees the traffic can read it, put other

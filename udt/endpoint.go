@@ -23,8 +23,9 @@ import (
 // An Endpoint owns one UDP socket and carries any number of connections, dialed
 // and accepted, on its port. Its methods may be called concurrently.
 //
-// Endpoints are made by NewEndpoint, or by Listen, ListenPacket and dials, whose
-// endpoints close by themselves with their last connection.
+// ListenEndpoint and NewEndpoint make an Endpoint, which Close or Shutdown ends. Listen,
+// ListenPacket and dials open one of their own, which closes by itself with its last
+// connection.
 type Endpoint struct {
 	sock      udpio.Socket
 	lease     lease
@@ -34,15 +35,15 @@ type Endpoint struct {
 	demux     demux
 	halfOpen  halfOpen
 	started   time.Time
-	owned     bool // closes with its last connection
-	logger    atomic.Pointer[slog.Logger]
+	owned     bool         // closes with its last connection
+	logger    *slog.Logger // constant, as are resets and foreign
+	resets    resetter
 	events    eventLog
 	refusal   bucket // of ICMP reports; belongs to the reader of the socket
-	foreign   atomic.Pointer[func(b []byte, from netip.AddrPort)]
+	foreign   func(b []byte, from netip.AddrPort)
 	done      chan struct{} // closed when the socket is no longer read
 	retired   atomic.Bool   // a connection has ended: closeIfIdle is due
 	listening atomic.Bool   // listener is not nil
-	resetting atomic.Bool   // there is a key for stateless resets
 	counts    endpointCounts
 	leave     chan struct{} // bounds the TLS work for clients at a time
 
@@ -52,7 +53,6 @@ type Endpoint struct {
 	admission admission
 	cookies   *secure.Jar
 	listener  *Listener
-	resets    resetter
 	dialing   int  // dials and packet connections that keep an owned endpoint open
 	closing   bool // no new connections
 	closed    bool
@@ -67,21 +67,26 @@ type endpointCounts struct {
 // NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
 // more. If pc is a *net.UDPConn, the endpoint uses the system's batching and offload;
 // any other net.PacketConn is used through its interface, must have UDP addresses,
-// and is closed with the endpoint. On Linux an endpoint holds two file descriptors.
-func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
+// and is closed with the endpoint. On Linux an endpoint holds two file descriptors. A
+// nil config means the zero EndpointConfig.
+func NewEndpoint(pc net.PacketConn, config *EndpointConfig) (*Endpoint, error) {
 	if pc == nil {
 		return nil, opError("listen", nil, nil, configError("no PacketConn"))
 	}
-	sock, err := udpio.Wrap(pc, udpio.Options{RecvBuffer: defaultUDPRecvBuffer, SendBuffer: defaultUDPSendBuffer})
+	if err := config.check(); err != nil {
+		return nil, opError("listen", nil, nil, err)
+	}
+	sock, err := udpio.Wrap(pc, config.socketOptions(nil, nil))
 	if err != nil {
 		return nil, err
 	}
-	e := startEndpoint(sock, false, nil)
+	e := startEndpoint(sock, false, config)
 	e.lease.start()
 	return e, nil
 }
 
-func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint {
+// startEndpoint makes an endpoint, whose lease the caller starts.
+func startEndpoint(sock udpio.Socket, owned bool, config *EndpointConfig) *Endpoint {
 	now := time.Now()
 	e := &Endpoint{
 		sock: sock, owned: owned, started: now, done: make(chan struct{}),
@@ -91,9 +96,7 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 	var seed [32]byte
 	rand.Read(seed[:])
 	e.random = mathrand.NewChaCha8(seed)
-	e.memory.limit.Store(defaultMemoryLimit)
-	e.memory.readLimit.Store(defaultReceiveMemory)
-	e.useLogger(logger)
+	e.configure(config)
 	e.demux.init()
 	e.timers.grid.started = now
 	info := sock.Info()
@@ -115,22 +118,6 @@ func (e *Endpoint) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(e.sock.
 // endpoint was made of something other than a *net.UDPConn.
 func (e *Endpoint) SyscallConn() (syscall.RawConn, error) { return e.sock.SyscallConn() }
 
-// SetMemoryLimit bounds the bytes that the buffers of all connections together
-// may grow by beyond their initial sizes. The default is 1 GiB.
-func (e *Endpoint) SetMemoryLimit(n int64) { e.memory.limit.Store(n) }
-
-// OnForeignPacket sets a function for datagrams that are not UDT's, such as
-// those of STUN. It is called from the goroutine that reads the socket: it must
-// not block, and must not keep b. Nil, the default, drops them.
-func (e *Endpoint) OnForeignPacket(f func(b []byte, from netip.AddrPort)) {
-	if f == nil {
-		e.foreign.Store(nil)
-		return
-	}
-	e.lease.veto()
-	e.foreign.Store(&f)
-}
-
 // WriteTo sends a datagram of the caller's own to addr through the endpoint's
 // socket, unreliably, as is: a STUN request, say. It must not look like UDT to
 // the peer.
@@ -146,14 +133,14 @@ type EndpointStats struct {
 	UnknownIDs             uint64 // packets to socket IDs that do not exist
 	WrongSource            uint64 // packets to a connection from another address
 	Malformed              uint64 // datagrams that are no UDT packets
-	Foreign                uint64 // handed to OnForeignPacket
+	Foreign                uint64 // handed to EndpointConfig.OnForeignPacket
 	HandshakesRefused      uint64 // clients answered with a refusal, copies of what they said not counted
 	HandshakesFailed       uint64 // TLS handshakes of clients that did not succeed
 	HandshakesUnauthorized uint64 // of these, because of a credential, or of VerifyPeer
 	HandshakesPending      int    // TLS handshakes under way, dialed ones included
 	FalseCookies           uint64 // handshake packets dropped because their cookie is not ours, or old
 	StatelessResets        uint64 // connections ended by one
-	StatelessResetsSent    uint64 // because of Security.ResetKey
+	StatelessResetsSent    uint64 // because of EndpointConfig.ResetKey
 	HandshakesLimited      uint64 // handshake packets dropped because of Limits
 	HalfOpen               int    // accepted connections whose peers were not heard yet
 	HalfOpenShed           uint64 // of these that had to give way
@@ -165,18 +152,6 @@ type EndpointStats struct {
 	TransientErrors        uint64 // socket errors that were survived
 	SegmentationFallbacks  uint64 // segmented sends repeated unsegmented
 	MemoryHeld             int64  // bytes that buffers have grown by
-}
-
-// useLogger sets the logger if there is none yet.
-func (e *Endpoint) useLogger(l *slog.Logger) {
-	if l != nil {
-		e.logger.CompareAndSwap(nil, l)
-	}
-}
-
-// useLimits sets the limits of the whole port.
-func (e *Endpoint) useLimits(l *Limits) {
-	e.memory.readLimit.Store(limit(l.ReceiveMemory, defaultReceiveMemory))
 }
 
 // Stats returns a snapshot.

@@ -374,7 +374,7 @@ func (e *Endpoint) answerFromGrave(now time.Time, g *grave, b []byte, segment in
 }
 
 func (e *Endpoint) log(text string, peer netip.AddrPort) {
-	if logger := e.logger.Load(); logger != nil && logger.Enabled(context.Background(), slog.LevelDebug) {
+	if logger := e.logger; logger != nil && logger.Enabled(context.Background(), slog.LevelDebug) {
 		logger.Debug(text, "local", e.LocalAddr(), "peer", peer)
 	}
 }

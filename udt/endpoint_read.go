@@ -123,9 +123,9 @@ func (e *Endpoint) deliver(now time.Time, blk *block, b []byte, segment int, id 
 
 // handleForeign takes a datagram that belongs to no connection.
 func (e *Endpoint) handleForeign(b []byte, from netip.AddrPort) {
-	if f := e.foreign.Load(); f != nil {
+	if e.foreign != nil {
 		e.counts.foreign.Add(1)
-		(*f)(b, from)
+		e.foreign(b, from)
 		return
 	}
 	if len(b) < wire.HeaderLen {

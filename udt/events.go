@@ -59,7 +59,7 @@ type eventLog struct {
 // warn logs an event, with attributes of its own if there are any. It is cheap if
 // there is no logger.
 func (e *Endpoint) warn(now time.Time, kind securityEvent, peer netip.AddrPort, attrs ...slog.Attr) {
-	logger := e.logger.Load()
+	logger := e.logger
 	if logger == nil || !logger.Enabled(context.Background(), kind.level()) {
 		return
 	}

@@ -77,7 +77,7 @@ func ExampleDialer_rendezvous() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		e, err := udt.NewEndpoint(pc)
+		e, err := udt.NewEndpoint(pc, nil)
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -299,7 +299,7 @@ func TestHostileDatagramsDuringADial(t *testing.T) {
 			}
 			return simnet.Pass
 		})
-		a, err := e.Dial(context.Background(), addrB, nil)
+		a, err := e.DialContext(context.Background(), "udt", addrB.String(), nil)
 		require.NoError(l, err)
 		b, err := listener.AcceptUDT()
 		require.NoError(l, err)

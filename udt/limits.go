@@ -10,9 +10,7 @@ import (
 // Limits bound what peers, and strangers, can make this side spend. In every field
 // zero means the documented default and a negative value no limit.
 //
-// A listener's limits are those of the Config that it was made with; those of the
-// whole port (marked so) are set by the latest listener, or by the dial that opened
-// the socket. Rates per prefix hold only under load, which is when half of HalfOpen
+// A listener's limits are those of the Config that it was made with. Rates per prefix hold only under load, which is when half of HalfOpen
 // or half of Config.Backlog is taken: without load a busy host behind one address
 // must not be refused. A prefix is one IPv4 address or an IPv6 /64; a /48 may have
 // 16 times as much. Loopback addresses are exempt from rates. What a limit rejects
@@ -51,13 +49,6 @@ type Limits struct {
 	// Further ones are refused.
 	Conns, ConnsPerPrefix int
 
-	// ReceiveMemory is how many bytes all connections of the port may hold for
-	// their applications to read: 1 GiB. From 80 % on they advertise the least
-	// window, from 95 % on one that has something to read takes nothing more, and
-	// nothing out of order. The growth of
-	// buffers is bounded by Endpoint.SetMemoryLimit.
-	ReceiveMemory int64
-
 	// StallTimeout ends a connection whose data have made no progress for so long,
 	// although the peer answers: one that does not read, say. The default is none,
 	// as a reader may pause.
@@ -77,7 +68,6 @@ const (
 	defaultPrefixHandshakes = 20
 	defaultHalfOpen         = 1024
 	defaultHalfOpenTimeout  = 10 * time.Second
-	defaultReceiveMemory    = 1 << 30
 )
 
 // limit returns v, def if v is zero, and as good as no limit if it is negative.

@@ -57,6 +57,17 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string) (*L
 	return l, nil
 }
 
+// ListenEndpoint opens the UDP port at the local address, without a listener yet.
+// Networks and addresses are those of Listen. A nil config means the zero
+// EndpointConfig. For a socket with options of your own, use net.ListenConfig and
+// NewEndpoint.
+func ListenEndpoint(network, address string, config *EndpointConfig) (*Endpoint, error) {
+	if err := config.check(); err != nil {
+		return nil, opError("listen", nil, nil, err)
+	}
+	return listenEndpoint(context.Background(), network, address, false, config, nil)
+}
+
 // open makes the endpoint of a listener or a PacketConn.
 func (lc *ListenConfig) open(ctx context.Context, network, address string) (*Endpoint, error) {
 	config := lc.Config
@@ -66,6 +77,14 @@ func (lc *ListenConfig) open(ctx context.Context, network, address string) (*End
 	if err := config.check(); err != nil {
 		return nil, opError("listen", nil, nil, err)
 	}
+	return listenEndpoint(ctx, network, address, true, config.Endpoint, lc.Control)
+}
+
+// listenEndpoint opens a port. An owned one closes with its last connection.
+func listenEndpoint(
+	ctx context.Context, network, address string, owned bool, config *EndpointConfig,
+	control func(network, address string, c syscall.RawConn) error,
+) (*Endpoint, error) {
 	family, err := udpNetwork(network)
 	if err != nil {
 		return nil, opError("listen", nil, nil, err)
@@ -74,23 +93,13 @@ func (lc *ListenConfig) open(ctx context.Context, network, address string) (*End
 	if err != nil {
 		return nil, opError("listen", nil, nil, err)
 	}
-	sock, err := udpio.Listen(ctx, family, addrs[0], config.socketOptions(lc.Control, nil))
+	sock, err := udpio.Listen(ctx, family, addrs[0], config.socketOptions(control, nil))
 	if err != nil {
 		return nil, opError("listen", nil, net.UDPAddrFromAddrPort(addrs[0]), unwrapOp(err))
 	}
-	e := startEndpoint(sock, true, config.Logger)
+	e := startEndpoint(sock, owned, config)
 	e.lease.start()
 	return e, nil
-}
-
-func (c *Config) socketOptions(
-	control func(network, address string, c syscall.RawConn) error,
-	controlContext func(ctx context.Context, network, address string, c syscall.RawConn) error,
-) udpio.Options {
-	return udpio.Options{
-		RecvBuffer: or(c.UDPRecvBuffer, defaultUDPRecvBuffer), SendBuffer: or(c.UDPSendBuffer, defaultUDPSendBuffer),
-		DisableOffload: c.DisableOffload, Control: control, ControlContext: controlContext,
-	}
 }
 
 // Listen accepts connections on the endpoint's port. There can be one listener
@@ -123,7 +132,6 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 			return nil, opError("listen", nil, e.LocalAddr(), err)
 		}
 	}
-	e.useLogger(config.Logger)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
@@ -134,11 +142,6 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	}
 	e.listener = l
 	e.listening.Store(true)
-	if config.Security.on() {
-		e.resets.key, e.resets.port = config.Security.ResetKey, e.sock.LocalAddr().Port()
-		e.resetting.Store(e.resets.key != nil)
-	}
-	e.useLimits(&config.Limits)
 	if config.AcceptPeer != nil {
 		e.lease.veto()
 	}

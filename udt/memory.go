@@ -7,18 +7,14 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/proto"
 )
 
-// defaultMemoryLimit bounds what the connections of one endpoint may hold
-// beyond their initial buffers.
-const defaultMemoryLimit = 1 << 30
-
 // memory lends buffers to the connections of one endpoint. Pools hold plain
 // memory only, so that they may serve several synctest bubbles.
 type memory struct {
-	limit atomic.Int64
-	held  atomic.Int64
+	limit     int64 // of held; constant
+	readLimit int64 // of unread; constant
 
-	readLimit atomic.Int64 // of what waits to be read
-	unread    atomic.Int64
+	held   atomic.Int64 // growth beyond initial buffers
+	unread atomic.Int64 // what waits to be read
 }
 
 var (
@@ -43,7 +39,7 @@ func (m *memory) FreeSlab(b []byte) {
 }
 
 func (m *memory) Grow(n int) bool {
-	if m.held.Add(int64(n)) <= m.limit.Load() {
+	if m.held.Add(int64(n)) <= m.limit {
 		return true
 	}
 	m.held.Add(-int64(n))
@@ -56,7 +52,7 @@ func (m *memory) Hold(n int) { m.unread.Add(int64(n)) }
 // Level says whether that is too much: from 80 % of the limit on windows stay as
 // small as they can be, from 95 % on only who has read everything gets more.
 func (m *memory) Level() proto.Level {
-	held, most := m.unread.Load(), m.readLimit.Load()
+	held, most := m.unread.Load(), m.readLimit
 	switch {
 	case held <= most/5*4:
 		return proto.LevelFree

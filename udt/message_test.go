@@ -395,7 +395,7 @@ func TestWrongModeIsRefusedAtOnce(t *testing.T) {
 			listener := l.listen(addrB, &udt.Config{Mode: mode})
 			e := l.endpoint(addrA)
 			start := time.Now()
-			_, err := e.Dial(context.Background(), addrB, &udt.Config{Mode: 1 - mode})
+			_, err := e.DialContext(context.Background(), "udt", addrB.String(), &udt.Config{Mode: 1 - mode})
 			require.ErrorIs(l, err, udt.ErrRefused)
 			require.ErrorIs(l, err, syscall.ECONNREFUSED)
 			require.ErrorIs(l, err, udt.ErrMode)

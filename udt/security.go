@@ -47,13 +47,6 @@ type Security struct {
 	// is followed once it has shown that it receives at the new one.
 	DisableMigration bool
 
-	// ResetKey, if not nil, lets a listener that was started again tell the peers of
-	// its former connections at once that they are over: their calls return ErrReset.
-	// It is at least 16 unpredictable bytes, kept secret and kept over restarts. Each
-	// listener needs its own: one with the same key, on another machine but the same
-	// port, could be made to end the connections of this one.
-	ResetKey []byte
-
 	epochBits uint // set by tests that need keys to change soon
 }
 
@@ -131,9 +124,6 @@ func (s *Security) check() error {
 		return configError("Security.Policy is %d", s.Policy)
 	case credentials != 1:
 		return configError("Security has %d credentials: set one of TLS, Pinned and PSKs", credentials)
-	}
-	if s.ResetKey != nil && len(s.ResetKey) < minResetKeyLen {
-		return configError("Security.ResetKey has %d bytes, must have %d", len(s.ResetKey), minResetKeyLen)
 	}
 	for _, k := range s.PSKs {
 		if len(k.Key) != 32 {

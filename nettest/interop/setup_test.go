@@ -98,7 +98,7 @@ func TestManyConnectionsDialed(t *testing.T) {
 			if tt.shared {
 				pc, err := net.ListenPacket("udp4", loopback+":0")
 				require.NoError(t, err)
-				dialer.Endpoint, err = udt.NewEndpoint(pc)
+				dialer.Endpoint, err = udt.NewEndpoint(pc, nil)
 				require.NoError(t, err)
 				defer dialer.Endpoint.Close()
 			}
