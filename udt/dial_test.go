@@ -177,7 +177,7 @@ func TestDialTimeouts(t *testing.T) {
 				var op *net.OpError
 				require.ErrorAs(l, err, &op)
 				require.Equal(l, "dial", op.Op)
-				require.Equal(l, "udt", op.Net)
+				require.Equal(l, "udp", op.Net)
 				require.Equal(l, addrB.String(), op.Addr.String())
 			})
 		})

@@ -78,7 +78,7 @@ func NewEndpoint(pc net.PacketConn, config *EndpointConfig) (*Endpoint, error) {
 	}
 	sock, err := udpio.Wrap(pc, config.socketOptions(nil, nil))
 	if err != nil {
-		return nil, err
+		return nil, opError("listen", nil, nil, unwrapOp(err))
 	}
 	e := startEndpoint(sock, false, config)
 	e.lease.start()

@@ -12,11 +12,11 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/secure"
 )
 
-// Causes of errors. The methods of this package return them inside a
-// *net.OpError; test for them with errors.Is. Other causes are net.ErrClosed
-// after our own Close, os.ErrDeadlineExceeded for deadlines, the context's
-// error where there is a context, and syscall.EPIPE for writing to a connection
-// that the peer has closed.
+// Causes of errors. The methods of this package return them inside a *net.OpError,
+// whose Net is that of every address, "udp"; test for them with errors.Is. Other
+// causes are net.ErrClosed after our own Close, os.ErrDeadlineExceeded for deadlines,
+// the context's error where there is a context, and syscall.EPIPE for writing to a
+// connection that the peer has closed.
 var (
 	// ErrRefused means that nobody listens at the address, or that the listener
 	// does not want the connection. It is syscall.ECONNREFUSED.
@@ -158,7 +158,7 @@ func opError(op string, source, addr net.Addr, err error) error {
 	if err == nil || err == io.EOF || err == io.ErrShortBuffer {
 		return err
 	}
-	return &net.OpError{Op: op, Net: "udt", Source: source, Addr: addr, Err: err}
+	return &net.OpError{Op: op, Net: "udp", Source: source, Addr: addr, Err: err}
 }
 
 // errTimeout is what calls return whose deadline has passed.
