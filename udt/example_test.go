@@ -125,8 +125,8 @@ func ExampleConn_WriteMessage() {
 	}
 	defer peer.Close()
 
-	conn.WriteMessage([]byte("one"), udt.MessageOptions{Ordered: true})
-	conn.WriteMessage([]byte("two"), udt.MessageOptions{Ordered: true, TTL: time.Minute})
+	conn.WriteMessage([]byte("one"), udt.MessageOptions{})
+	conn.WriteMessage([]byte("two"), udt.MessageOptions{TTL: time.Minute})
 	buf := make([]byte, 1024)
 	for range 2 {
 		n, err := peer.ReadMessage(buf)

@@ -359,7 +359,7 @@ func (p *PacketConn) writeTo(b []byte, to netip.AddrPort) error {
 		if len(b) == 0 {
 			return nil
 		}
-		err = messageError(c.WriteMessage(b, MessageOptions{Ordered: true}))
+		err = messageError(c.WriteMessage(b, MessageOptions{}))
 		switch {
 		case err == nil:
 			return nil

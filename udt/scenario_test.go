@@ -351,7 +351,7 @@ func (d *side) writeMessage(r *rand.Rand, n int) error {
 	b := make([]byte, max(n, 9))
 	binary.BigEndian.PutUint64(b, k)
 	fillContent(b[8:], int(k))
-	err := d.conn.WriteMessage(b, udt.MessageOptions{Ordered: ordered(k)})
+	err := d.conn.WriteMessage(b, udt.MessageOptions{Unordered: !ordered(k)})
 	if err == nil {
 		d.mu.Lock()
 		d.written++
