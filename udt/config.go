@@ -1,6 +1,8 @@
 package udt
 
 import (
+	"cmp"
+	"math"
 	"net/netip"
 	"time"
 
@@ -43,14 +45,18 @@ const (
 
 	minBuffer     = 16 << 10
 	maxBuffer     = 1 << 30
+	minFlowWindow = 32
 	maxFlowWindow = 1 << 20
+	maxBacklog    = 1 << 20
 )
 
 // A Config configures connections. A Config must not be modified after it has
 // been passed to a function in this package; it may be reused.
 //
-// The zero value of every field selects the documented default. Values out of
-// range are an error of the call that is given the Config, which Is ErrConfig.
+// The zero value of every field selects the documented default. A value out of the
+// documented range is an error of the call that is given the Config. It says which
+// field and what range, and Is ErrConfig. Durations are at most 365 days; a negative
+// one means what its field says.
 type Config struct {
 	// Mode is the service of the connections; both peers must use the same.
 	Mode Mode
@@ -70,12 +76,13 @@ type Config struct {
 	// path of rate r and round trip t wants 4·r·t.
 	SendBuffer, RecvBuffer int
 
-	// MaxBandwidth limits sending, in bytes per second. Zero means no limit.
+	// MaxBandwidth limits sending, in bytes per second. The default is no limit.
 	MaxBandwidth int64
 
-	// HandshakeTimeout bounds the handshake of a dial: 3 s by default, 10 s in
-	// protected mode, 30 s in rendezvous. Negative means no limit but that of the dial's context.
-	// A positive one also bounds the TLS handshakes of a listener, which otherwise have 5 s.
+	// HandshakeTimeout bounds the handshake of a dial. The default is 3 s, 10 s in
+	// protected mode and 30 s in rendezvous. Negative means that the dial's context is
+	// the only limit. A positive one also bounds the TLS handshakes of a listener,
+	// which otherwise have 5 s.
 	HandshakeTimeout time.Duration
 
 	// PeerTimeout ends a connection on which data or probes stay unanswered for
@@ -96,8 +103,8 @@ type Config struct {
 	// See Conn.SetLinger.
 	Linger time.Duration
 
-	// Backlog is how many connections may wait for Accept, by default 128.
-	// Further ones are refused.
+	// Backlog is how many connections may wait for Accept, from 1 to 1048576; further
+	// ones are refused. The default is 128.
 	Backlog int
 
 	// CongestionControl makes the controller of one connection: NewFathom, the
@@ -157,47 +164,31 @@ type PeerInfo struct {
 
 // check reports what is out of range.
 func (c *Config) check() error {
-	if c.Mode != ModeStream && c.Mode != ModeMessage {
-		return configError("Mode is %d", c.Mode)
-	}
 	for _, err := range []error{
-		between("MSS", c.MSS, proto.MinMSS, proto.MaxMSS),
-		between("FlowWindow", c.FlowWindow, 32, maxFlowWindow),
-		between("SendBuffer", c.SendBuffer, minBuffer, maxBuffer),
-		between("RecvBuffer", c.RecvBuffer, minBuffer, maxBuffer),
-		between("Backlog", c.Backlog, 1, 1<<20),
+		within("MSS", c.MSS, proto.MinMSS, proto.MaxMSS),
+		within("FlowWindow", c.FlowWindow, minFlowWindow, maxFlowWindow),
+		within("SendBuffer", c.SendBuffer, minBuffer, maxBuffer),
+		within("RecvBuffer", c.RecvBuffer, minBuffer, maxBuffer),
+		within("MaxBandwidth", c.MaxBandwidth, 1, math.MaxInt64),
+		within("Backlog", c.Backlog, 1, maxBacklog),
+		within("Mode", c.Mode, ModeStream, ModeMessage),
+		duration("HandshakeTimeout", c.HandshakeTimeout),
+		duration("PeerTimeout", c.PeerTimeout),
+		duration("IdleTimeout", c.IdleTimeout),
+		duration("KeepAlivePeriod", c.KeepAlivePeriod),
+		duration("Linger", c.Linger),
+		c.Limits.check(),
 		c.Endpoint.check(),
+		c.Security.check(),
 	} {
 		if err != nil {
 			return err
 		}
 	}
-	if err := c.Security.check(); err != nil {
-		return err
-	}
 	if c.Security.on() && (c.DisableExtensions || c.MSS != 0 && c.MSS < minProtectedMSS) {
 		return configError("Security needs the extensions, and an MSS of at least %d", minProtectedMSS)
 	}
-	if c.MaxBandwidth < 0 {
-		return configError("MaxBandwidth is %d, must not be negative", c.MaxBandwidth)
-	}
 	return nil
-}
-
-func between(name string, v, lo, hi int) error {
-	if v != 0 && (v < lo || v > hi) {
-		return configError("%s is %d, must be from %d to %d", name, v, lo, hi)
-	}
-	return nil
-}
-
-// or returns v, or def if v is zero.
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }
 
 // core returns the protocol machine's part of a Config with defaults filled in.
@@ -211,19 +202,19 @@ func (c *Config) core(remote netip.AddrPort, rendezvous bool) proto.Config {
 	}
 	p := proto.Config{
 		Message:          c.Mode == ModeMessage,
-		MSS:              or(c.MSS, mss),
-		SendBuffer:       or(c.SendBuffer, defaultBuffer),
-		RecvBuffer:       or(c.RecvBuffer, defaultBuffer),
+		MSS:              cmp.Or(c.MSS, mss),
+		SendBuffer:       cmp.Or(c.SendBuffer, defaultBuffer),
+		RecvBuffer:       cmp.Or(c.RecvBuffer, defaultBuffer),
 		MaxBandwidth:     c.MaxBandwidth,
-		HandshakeTimeout: or(c.HandshakeTimeout, handshake),
-		PeerTimeout:      or(c.PeerTimeout, defaultPeerTimeout),
-		IdleTimeout:      or(c.IdleTimeout, defaultIdleTimeout),
-		KeepAlivePeriod:  or(c.KeepAlivePeriod, defaultKeepAlivePeriod),
-		Linger:           or(c.Linger, defaultLinger),
+		HandshakeTimeout: cmp.Or(c.HandshakeTimeout, handshake),
+		PeerTimeout:      cmp.Or(c.PeerTimeout, defaultPeerTimeout),
+		IdleTimeout:      cmp.Or(c.IdleTimeout, defaultIdleTimeout),
+		KeepAlivePeriod:  cmp.Or(c.KeepAlivePeriod, defaultKeepAlivePeriod),
+		Linger:           cmp.Or(c.Linger, defaultLinger),
 		NoExtensions:     c.DisableExtensions,
 		Remote:           remote,
 	}
 	c.Limits.core(&p)
-	p.FlowWindow = or(c.FlowWindow, min(max(p.RecvBuffer/(p.MSS-wire.DataOverhead), 32), maxFlowWindow))
+	p.FlowWindow = cmp.Or(c.FlowWindow, min(max(p.RecvBuffer/(p.MSS-wire.DataOverhead), minFlowWindow), maxFlowWindow))
 	return p
 }

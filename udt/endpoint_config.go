@@ -1,6 +1,7 @@
 package udt
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -75,8 +76,8 @@ func (c *EndpointConfig) check() error {
 		return nil
 	}
 	for _, err := range []error{
-		between("UDPSendBuffer", c.UDPSendBuffer, minUDPBuffer, maxBuffer),
-		between("UDPRecvBuffer", c.UDPRecvBuffer, minUDPBuffer, maxBuffer),
+		within("UDPSendBuffer", c.UDPSendBuffer, minUDPBuffer, maxBuffer),
+		within("UDPRecvBuffer", c.UDPRecvBuffer, minUDPBuffer, maxBuffer),
 	} {
 		if err != nil {
 			return err
@@ -98,7 +99,7 @@ func (c *EndpointConfig) socketOptions(
 		Control: control, ControlContext: controlContext,
 	}
 	if c != nil {
-		o.RecvBuffer, o.SendBuffer = or(c.UDPRecvBuffer, o.RecvBuffer), or(c.UDPSendBuffer, o.SendBuffer)
+		o.RecvBuffer, o.SendBuffer = cmp.Or(c.UDPRecvBuffer, o.RecvBuffer), cmp.Or(c.UDPSendBuffer, o.SendBuffer)
 		o.DisableOffload = c.DisableOffload
 	}
 	return o

@@ -1,14 +1,15 @@
 package udt
 
 import (
-	"math"
+	"cmp"
 	"time"
 
 	"github.com/udtgo/udtgo/udt/internal/proto"
 )
 
-// Limits bound what peers, and strangers, can make this side spend. In every field
-// zero means the documented default and a negative value no limit.
+// Limits bound what peers, and strangers, can make this side spend. In every numeric
+// field zero means the documented default and a negative value no limit. Durations are
+// at most 365 days.
 //
 // A listener's limits are those of the Config that it was made with. Rates per prefix hold only under load, which is when half of HalfOpen
 // or half of Config.Backlog is taken: without load a busy host behind one address
@@ -70,18 +71,18 @@ const (
 	defaultHalfOpenTimeout  = 10 * time.Second
 )
 
-// limit returns v, def if v is zero, and as good as no limit if it is negative.
-func limit[T int | int64](v, def T) T {
-	if v < 0 {
-		return T(math.MaxInt)
-	}
-	return or(v, def)
+// check reports what is out of range. Every count is in its range.
+func (l *Limits) check() error {
+	return cmp.Or(
+		duration("Limits.HalfOpenTimeout", l.HalfOpenTimeout),
+		duration("Limits.StallTimeout", l.StallTimeout),
+	)
 }
 
 // core fills in the limits that the protocol machine keeps.
 func (l *Limits) core(p *proto.Config) {
 	if p.PeerTimeout > 0 {
-		p.ConfirmTimeout = max(or(l.HalfOpenTimeout, defaultHalfOpenTimeout), 0)
+		p.ConfirmTimeout = max(cmp.Or(l.HalfOpenTimeout, defaultHalfOpenTimeout), 0)
 	}
 	p.StallTimeout = max(l.StallTimeout, 0)
 	p.ChallengeShutdown = l.ChallengeShutdown

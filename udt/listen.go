@@ -1,6 +1,7 @@
 package udt
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -251,7 +252,7 @@ func (l *Listener) Close() error {
 func (l *Listener) reserve() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || l.reserved >= or(l.config.Backlog, defaultBacklog) {
+	if l.closed || l.reserved >= cmp.Or(l.config.Backlog, defaultBacklog) {
 		return false
 	}
 	l.reserved++
@@ -262,14 +263,14 @@ func (l *Listener) reserve() bool {
 func (l *Listener) full() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.closed || l.reserved >= or(l.config.Backlog, defaultBacklog)
+	return l.closed || l.reserved >= cmp.Or(l.config.Backlog, defaultBacklog)
 }
 
 // halfFull reports whether more than half of the backlog is taken.
 func (l *Listener) halfFull() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.reserved > or(l.config.Backlog, defaultBacklog)/2
+	return l.reserved > cmp.Or(l.config.Backlog, defaultBacklog)/2
 }
 
 // forget takes c out of the backlog if it is still there.
