@@ -72,18 +72,14 @@ func ExampleDialer_DialContext() {
 // Two peers dial each other from known ports, with no listener: the way through
 // most address translators.
 func ExampleDialer_rendezvous() {
-	endpoint := func() *udt.Endpoint {
-		pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			log.Fatal(err)
-		}
-		e, err := udt.NewEndpoint(pc, nil)
-		if err != nil {
-			log.Fatal(err)
-		}
-		return e
+	a, err := udt.ListenEndpoint("udt", "127.0.0.1:0", nil)
+	if err != nil {
+		log.Fatal(err)
 	}
-	a, b := endpoint(), endpoint()
+	b, err := udt.ListenEndpoint("udt", "127.0.0.1:0", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer a.Close()
 	defer b.Close()
 
