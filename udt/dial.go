@@ -296,7 +296,7 @@ func (d *Dialer) dialAddr(ctx context.Context, network string, laddr, raddr neti
 
 func loopbackOf(a netip.Addr) netip.Addr {
 	if a.Is4() {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		return loopback4
 	}
 	return netip.IPv6Loopback()
 }

@@ -59,6 +59,7 @@ var (
 
 	// ErrNotProtected means that a method needs protected mode.
 	ErrNotProtected error = &cause{text: "connection is not protected"}
+
 	// ErrOptimisticACK means that the peer acknowledged what it cannot have
 	// received, to be sent more than its path carries. It is ErrProtocol too.
 	ErrOptimisticACK error = &cause{text: "peer acknowledges what it cannot have received", is: []error{ErrProtocol}}
@@ -159,6 +160,15 @@ func opError(op string, source, addr net.Addr, err error) error {
 		return err
 	}
 	return &net.OpError{Op: op, Net: "udp", Source: source, Addr: addr, Err: err}
+}
+
+// unwrapOp returns the cause in err, which is put into an error of our own.
+func unwrapOp(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 // errTimeout is what calls return whose deadline has passed.
