@@ -66,14 +66,14 @@ type Config struct {
 	// 28 bytes of headers as well. The smaller of both peers' values is used.
 	MSS int
 
-	// FlowWindow is how many packets on their way we are willing to receive at
-	// most, from 32 to 1048576. The default follows RecvBuffer.
+	// FlowWindow is the largest number of packets that the peer may have on their way
+	// to us, from 32 to 1048576. The default follows RecvBuffer.
 	FlowWindow int
 
-	// SendBuffer and RecvBuffer are caps, in bytes, on the data that Write may
-	// queue and on the data held for Read, from 16 KiB to 1 GiB. Buffers start
-	// at 1 MiB and grow as the path needs; the default cap is 48 MiB each. A
-	// path of rate r and round trip t wants 4·r·t.
+	// SendBuffer is the cap in bytes on the data that Write may queue, and RecvBuffer
+	// on the data held for Read, from 16 KiB to 1 GiB. The default is 48 MiB each.
+	// Buffers start at 1 MiB and grow as the path needs: 4·r·t for a path of rate r and
+	// round trip t.
 	SendBuffer, RecvBuffer int
 
 	// MaxBandwidth limits sending, in bytes per second. The default is no limit.
@@ -85,22 +85,20 @@ type Config struct {
 	// which otherwise have 5 s.
 	HandshakeTimeout time.Duration
 
-	// PeerTimeout ends a connection on which data or probes stay unanswered for
-	// so long. The default is 10 s; negative means never.
+	// PeerTimeout ends a connection whose data or probes stay unanswered for so long.
+	// The default is 10 s; negative means never.
 	PeerTimeout time.Duration
 
-	// IdleTimeout ends a connection on which nothing at all was heard for so
-	// long, keep-alives included. The default is 60 s; negative means never.
+	// IdleTimeout ends a connection that has received nothing for so long, not even
+	// keep-alives. The default is 60 s; negative means never.
 	IdleTimeout time.Duration
 
-	// KeepAlivePeriod is after how long without having sent anything a
-	// keep-alive is sent, give or take a fifth. The default is 20 s; negative
-	// means that none are sent.
+	// KeepAlivePeriod is after how long without a packet sent a keep-alive is sent,
+	// give or take a fifth. The default is 20 s; negative means that none are sent.
 	KeepAlivePeriod time.Duration
 
-	// Linger is for how long a closed connection goes on delivering what was
-	// written. The default is 180 s; negative means that Close discards it.
-	// See Conn.SetLinger.
+	// Linger is how long a closed connection goes on delivering what was written. The
+	// default is 180 s; negative means that Close discards it. See Conn.SetLinger.
 	Linger time.Duration
 
 	// Backlog is how many connections may wait for Accept, from 1 to 1048576; further
@@ -112,23 +110,22 @@ type Config struct {
 	// of your own.
 	CongestionControl func() CongestionControl
 
-	// AcceptPeer, if not nil, is consulted before a listener accepts a
-	// connection. An error refuses the peer. It is called from the goroutine
-	// that reads the socket and must not block.
+	// AcceptPeer, if not nil, is called before a listener accepts a connection. An
+	// error refuses the peer. The goroutine that reads the socket calls it: it must not
+	// block.
 	AcceptPeer func(PeerInfo) error
 
-	// DisableExtensions makes connections speak to every peer as they do to the
-	// C++ library: no extended acknowledgements.
+	// DisableExtensions makes connections speak to every peer as they do to the C++
+	// library, without extended acknowledgements.
 	DisableExtensions bool
 
-	// DisableFineTimer makes pacing use the runtime's timers only. By default, on
-	// Linux, connections that send at some hundred megabits per second or more, but
-	// less than 2 Gbit/s, are woken by a finer timer, so that their bursts stay
-	// short: it costs up to a quarter of a core.
+	// DisableFineTimer makes pacing use only the timers of the Go runtime. By default,
+	// on Linux, a finer timer wakes connections that send between some hundred Mbit/s
+	// and 2 Gbit/s. It keeps their bursts short, and costs up to a quarter of a core.
 	DisableFineTimer bool
 
-	// Security turns on protected mode. Nil means plain UDT, which only keeps
-	// attackers out who see none of its packets.
+	// Security turns on protected mode. Nil means plain UDT, which defeats only
+	// attackers who do not see its packets.
 	Security *Security
 
 	// Limits bound what peers and strangers can make this side spend. The zero
@@ -153,8 +150,8 @@ func (c *Config) Clone() *Config {
 	return &clone
 }
 
-// PeerInfo describes a peer that asks to connect. Its claims are unverified but
-// for the address, at which it has shown to receive.
+// PeerInfo describes a peer that asks to connect. Only the address is verified: the
+// peer has shown that it receives there.
 type PeerInfo struct {
 	RemoteAddr netip.AddrPort
 	Mode       Mode

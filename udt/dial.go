@@ -44,12 +44,12 @@ type Dialer struct {
 	// system chooses.
 	LocalAddr net.Addr
 
-	// Rendezvous makes both peers dial each other, with no listener. LocalAddr or
-	// Endpoint must be set.
+	// Rendezvous is for two peers that dial each other, without a listener. Both set
+	// it, and LocalAddr with a port, or Endpoint.
 	Rendezvous bool
 
-	// Endpoint, if not nil, is the socket to dial from. It is shared and is not
-	// closed with the connection. If nil, each dial opens its own.
+	// Endpoint, if not nil, is the port to dial from. Connections share it, and it stays
+	// open after them. If nil, each dial opens a port of its own.
 	Endpoint *Endpoint
 
 	// Resolver looks names up. Nil means net.DefaultResolver.

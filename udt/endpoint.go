@@ -64,8 +64,8 @@ type endpointCounts struct {
 	handshakes, unauthorized, resets, resetsSent                                   atomic.Uint64
 }
 
-// NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
-// more. If pc is a *net.UDPConn, the endpoint uses the system's batching and offload;
+// NewEndpoint makes an endpoint of pc, which belongs to the endpoint afterwards: do not
+// use pc again, unless there was an error. If pc is a *net.UDPConn, the endpoint uses the system's batching and offload;
 // any other net.PacketConn is used through its interface, must have UDP addresses,
 // and is closed with the endpoint. On Linux an endpoint holds two file descriptors. A
 // nil config means the zero EndpointConfig.
@@ -118,9 +118,8 @@ func (e *Endpoint) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(e.sock.
 // endpoint was made of something other than a *net.UDPConn.
 func (e *Endpoint) SyscallConn() (syscall.RawConn, error) { return e.sock.SyscallConn() }
 
-// WriteTo sends a datagram of the caller's own to addr through the endpoint's
-// socket, unreliably, as is: a STUN request, say. It must not look like UDT to
-// the peer.
+// WriteTo sends b to addr as one UDP datagram through the endpoint's socket, such as a
+// STUN request. It must not look like UDT to the peer.
 func (e *Endpoint) WriteTo(b []byte, addr netip.AddrPort) error {
 	_, err := e.sock.Send(udpio.NewPeer(addr, netip.Addr{}), []wire.Run{{B: b}}, true)
 	return opError("write", e.LocalAddr(), net.UDPAddrFromAddrPort(addr), err)
@@ -132,18 +131,18 @@ type EndpointStats struct {
 	Connections            int    // registered
 	UnknownIDs             uint64 // packets to socket IDs that do not exist
 	WrongSource            uint64 // packets to a connection from another address
-	Malformed              uint64 // datagrams that are no UDT packets
+	Malformed              uint64 // datagrams that are not UDT packets
 	Foreign                uint64 // handed to EndpointConfig.OnForeignPacket
-	HandshakesRefused      uint64 // clients answered with a refusal, copies of what they said not counted
-	HandshakesFailed       uint64 // TLS handshakes of clients that did not succeed
+	HandshakesRefused      uint64 // clients answered with a refusal; repeated requests count once
+	HandshakesFailed       uint64 // TLS handshakes of clients that failed
 	HandshakesUnauthorized uint64 // of these, because of a credential, or of VerifyPeer
 	HandshakesPending      int    // TLS handshakes under way, dialed ones included
 	FalseCookies           uint64 // handshake packets dropped because their cookie is not ours, or old
 	StatelessResets        uint64 // connections ended by one
 	StatelessResetsSent    uint64 // because of EndpointConfig.ResetKey
 	HandshakesLimited      uint64 // handshake packets dropped because of Limits
-	HalfOpen               int    // accepted connections whose peers were not heard yet
-	HalfOpenShed           uint64 // of these that had to give way
+	HalfOpen               int    // accepted connections whose peers have not been heard yet
+	HalfOpenShed           uint64 // of these, ended early because there were too many
 	ReceiveHeld            int64  // bytes that wait to be read, to within 16 KiB per connection
 	SegmentationOffload    bool   // UDP GSO in use
 	ReceiveOffload         bool   // UDP GRO in use
@@ -260,8 +259,8 @@ func (e *Endpoint) closeLocked() {
 	e.timers.close()
 }
 
-// Close aborts every connection and closes the socket at once. Shutdown does it
-// in order.
+// Close aborts every connection and closes the socket at once. Shutdown ends them in
+// order.
 func (e *Endpoint) Close() error {
 	e.mu.Lock()
 	if e.closed {

@@ -27,7 +27,7 @@ type ListenConfig struct {
 }
 
 // Listen announces on the local address and accepts stream or message
-// connections, as config.Mode says. Known networks are "udt", "udt4" (IPv4 only)
+// connections, according to config.Mode. Known networks are "udt", "udt4" (IPv4 only)
 // and "udt6" (IPv6 only). The address is as for net.Listen: without a host it is
 // the wildcard, with port 0 the system chooses one. A nil config means the zero
 // Config.
@@ -166,9 +166,9 @@ type Listener struct {
 	closed   bool
 }
 
-// Accept waits for the next connection and returns it; its dynamic type is
-// *Conn. It does not wait for data from the peer, so a server may speak first.
-// It fails only because of Close, whose error is net.ErrClosed, and SetDeadline.
+// Accept waits for the next connection and returns it; its dynamic type is *Conn. It
+// does not wait for data from the peer, so a server may speak first. It fails only
+// after Close, with net.ErrClosed, and when the deadline has passed.
 func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.AcceptUDT()
 	if err != nil {
@@ -202,8 +202,8 @@ func (l *Listener) AcceptUDT() (*Conn, error) {
 // Close.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
-// Endpoint returns the endpoint that carries the listener's connections. It can
-// listen again after the listener was closed, and be shut down.
+// Endpoint returns the endpoint that carries the listener's connections. Its Shutdown
+// ends them in order, and it can listen again after the listener was closed.
 func (l *Listener) Endpoint() *Endpoint { return l.endpoint }
 
 // SetDeadline sets the deadline of present and future calls of Accept. The zero
@@ -218,9 +218,9 @@ func (l *Listener) SetDeadline(t time.Time) error {
 	return nil
 }
 
-// Close stops listening. Connections already accepted are not closed; those that
-// wait to be accepted are aborted. If Listen of this package made the endpoint,
-// its socket is closed when the last connection has ended.
+// Close stops listening. It aborts connections that wait to be accepted, and leaves
+// others open. If the function Listen opened the port, its socket is closed when the
+// last connection has ended.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	if l.closed {

@@ -20,7 +20,7 @@ type MessageOptions struct {
 	Unordered bool
 }
 
-// A Message is one that ReadMessages lends.
+// A Message is a message in memory that ReadMessages lends.
 type Message struct {
 	// Payload is the message. It must not be modified, nor used after Release.
 	Payload []byte
@@ -47,8 +47,7 @@ func (c *Conn) MaxMessage() int {
 
 // WriteMessage sends b as one message in ModeMessage. It returns when b has been
 // copied to the send buffer, waiting for room under the write deadline; a
-// message is accepted whole or not at all. An empty b is no message and sends
-// nothing. The error is ErrMessageTooLong for a message over MaxMessage, and
+// message is accepted whole or not at all. An empty b sends nothing. The error is ErrMessageTooLong for a message over MaxMessage, and
 // ErrMode in ModeStream.
 func (c *Conn) WriteMessage(b []byte, opts MessageOptions) error {
 	v := [1][]byte{b}

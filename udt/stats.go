@@ -24,19 +24,19 @@ type Stats struct {
 	NaksSent, NaksReceived           uint64
 	NaksRepeated                     uint64
 	BytesSent, BytesReceived         uint64 // payload; sent ones with retransmissions
-	Probes                           uint64 // sent because acknowledgements stayed away
+	Probes                           uint64 // sent because no acknowledgement came
 	Timeouts                         uint64 // three probes in a row unanswered
 	MessagesExpired                  uint64 // given up because of MessageOptions.TTL
 	DropRequestsSent                 uint64
 	Malformed                        uint64 // packets dropped because a field was out of range
-	PacketsForged                    uint64 // protected connections: dropped, for the peer has not sealed them
-	PacketsReplayed                  uint64 // protected connections: dropped, for they were opened before, or are too old
+	PacketsForged                    uint64 // protected connections: dropped because the peer did not seal them
+	PacketsReplayed                  uint64 // protected connections: dropped because they were opened before, or are too old
 	PathChallenges                   uint64 // protected connections: sent to where packets of the peer came from
 	PathChanges                      uint64 // protected connections: moves of the peer to another address
 	OverBudget                       uint64 // control packets dropped because there were too many
 	OptimisticAcks                   uint64 // ACKs, among Malformed, of what cannot have arrived
-	ShutdownsQuestioned              uint64 // because of Limits.ChallengeShutdown
-	ShutdownsForged                  uint64 // of these, denied by the peer
+	ShutdownsQuestioned              uint64 // challenged because of Limits.ChallengeShutdown
+	ShutdownsForged                  uint64 // of these, the ones that the peer denied
 
 	SendingTime      time.Duration // with data on their way
 	SendPeriod       time.Duration // between packets
