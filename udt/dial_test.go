@@ -307,6 +307,13 @@ func TestWrongArgumentsOfAListen(t *testing.T) {
 	require.ErrorIs(t, err, udt.ErrConfig)
 	_, err = udt.NewEndpoint(nil, nil)
 	require.ErrorIs(t, err, udt.ErrConfig)
+	_, err = udt.ListenEndpoint("udt", "127.0.0.1:0", &udt.EndpointConfig{ResetKey: make([]byte, 15)})
+	require.ErrorIs(t, err, udt.ErrConfig)
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, err = udt.NewEndpoint(pc, &udt.EndpointConfig{UDPSendBuffer: 1})
+	require.ErrorIs(t, err, udt.ErrConfig)
+	require.NoError(t, pc.Close(), "it was not taken over")
 	_, err = udt.Listen("udt", "192.0.2.1:0", nil)
 	require.Error(t, err, "not an address of this machine")
 	for _, err := range []error{err} {

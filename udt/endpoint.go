@@ -65,10 +65,11 @@ type endpointCounts struct {
 }
 
 // NewEndpoint makes an endpoint of pc, which belongs to the endpoint afterwards: do not
-// use pc again, unless there was an error. If pc is a *net.UDPConn, the endpoint uses the system's batching and offload;
-// any other net.PacketConn is used through its interface, must have UDP addresses,
-// and is closed with the endpoint. On Linux an endpoint holds two file descriptors. A
-// nil config means the zero EndpointConfig.
+// use pc again, and close it only if there was an error. If pc is a *net.UDPConn, the
+// endpoint uses the system's batching and offload; any other net.PacketConn is used
+// through its interface, must have UDP addresses, and is closed with the endpoint. On
+// Linux an endpoint holds two file descriptors. A nil config means the zero
+// EndpointConfig.
 func NewEndpoint(pc net.PacketConn, config *EndpointConfig) (*Endpoint, error) {
 	if pc == nil {
 		return nil, opError("listen", nil, nil, configError("no PacketConn"))
