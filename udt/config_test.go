@@ -2,6 +2,8 @@ package udt_test
 
 import (
 	"math"
+	"net"
+	"net/netip"
 	"reflect"
 	"testing"
 	"time"
@@ -151,4 +153,46 @@ func configure(structure reflect.Type, field reflect.StructField, v int64) map[s
 		l.Close()
 	}
 	return said
+}
+
+// Every function that opens a port to listen configures it, and methods of an Endpoint
+// leave it as it is.
+func TestWhoConfiguresAPort(t *testing.T) {
+	const local = "127.0.0.1:0"
+	for name, open := range map[string]func(c *udt.EndpointConfig) (*udt.Endpoint, error){
+		"ListenEndpoint": func(c *udt.EndpointConfig) (*udt.Endpoint, error) { return udt.ListenEndpoint("udt", local, c) },
+		"NewEndpoint": func(c *udt.EndpointConfig) (*udt.Endpoint, error) {
+			pc, err := net.ListenPacket("udp", local)
+			require.NoError(t, err)
+			return udt.NewEndpoint(pc, c)
+		},
+		"Listen": func(c *udt.EndpointConfig) (*udt.Endpoint, error) {
+			l, err := udt.Listen("udt", local, &udt.Config{Endpoint: c})
+			return l.Endpoint(), err
+		},
+		"ListenPacket": func(c *udt.EndpointConfig) (*udt.Endpoint, error) {
+			p, err := udt.ListenPacket("udt", local, &udt.Config{Endpoint: c})
+			return p.Endpoint(), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := make(chan string, 2)
+			into := func(who string) *udt.EndpointConfig {
+				return &udt.EndpointConfig{OnForeignPacket: func([]byte, netip.AddrPort) { got <- who }}
+			}
+			e, err := open(into("the port's"))
+			require.NoError(t, err)
+			defer e.Close()
+			// The functions that listen have made the only listener already.
+			if l, err := e.Listen(&udt.Config{Endpoint: into("the listener's")}); err == nil {
+				defer l.Close()
+			}
+			from, err := net.Dial("udp", e.LocalAddr().String())
+			require.NoError(t, err)
+			defer from.Close()
+			_, err = from.Write([]byte{1})
+			require.NoError(t, err)
+			require.Equal(t, "the port's", <-got)
+		})
+	}
 }
