@@ -139,7 +139,7 @@ func TestServingEndsWithTheSession(t *testing.T) {
 	go io.Copy(io.Discard, c2)
 	_, err = session.Accept()
 	require.ErrorIs(t, err, errBroken)
-	var e net.Error
+	var e interface{ Temporary() bool } // as servers look for it
 	require.ErrorAs(t, err, &e)
 	require.False(t, e.Temporary())
 	require.NoError(t, session.Close())
