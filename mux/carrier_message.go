@@ -76,12 +76,12 @@ func (c *messageCarrier) fill(b *batch, pack func([]byte) (int, []byte)) {
 
 func (c *messageCarrier) write(b *batch) error {
 	if c.batch != nil {
-		n, err := c.batch.WriteMessages(b.packets, udt.MessageOptions{})
+		n, err := c.batch.WriteMessages(b.packets, udt.MessageOptions{Unordered: true})
 		b.packets = b.packets[:copy(b.packets, b.packets[n:])]
 		return err
 	}
 	for len(b.packets) > 0 {
-		if err := c.conn.WriteMessage(b.packets[0], udt.MessageOptions{}); err != nil {
+		if err := c.conn.WriteMessage(b.packets[0], udt.MessageOptions{Unordered: true}); err != nil {
 			return err
 		}
 		b.packets = b.packets[:copy(b.packets, b.packets[1:])]
@@ -90,11 +90,11 @@ func (c *messageCarrier) write(b *batch) error {
 }
 
 func (c *messageCarrier) writeLast(p []byte) error {
-	return c.conn.WriteMessage(p, udt.MessageOptions{Ordered: true})
+	return c.conn.WriteMessage(p, udt.MessageOptions{})
 }
 
 func (c *messageCarrier) writeDatagram(p []byte, ttl time.Duration) error {
-	return c.conn.WriteMessage(p, udt.MessageOptions{TTL: ttl})
+	return c.conn.WriteMessage(p, udt.MessageOptions{Unordered: true, TTL: ttl})
 }
 
 func (c *messageCarrier) read(handle func([][]byte) error) error {

@@ -67,7 +67,7 @@ func (s *Session) sendLocked(by *Stream) {
 	var err error
 	if s.filler != nil {
 		s.mu.Unlock()
-		_, err = s.filler.FillMessages(s.packRoom, udt.MessageOptions{})
+		_, err = s.filler.FillMessages(s.packRoom, udt.MessageOptions{Unordered: true})
 		s.mu.Lock()
 	} else {
 		err = s.writeBatchLocked()

@@ -77,7 +77,7 @@ func TestStuckConnection(t *testing.T) {
 		require.NoError(t, err)
 		session, err := mux.Client(c1, nil)
 		require.NoError(t, err)
-		require.NoError(t, c2.(*udt.Conn).WriteMessage(generous(true), udt.MessageOptions{}))
+		require.NoError(t, c2.(*udt.Conn).WriteMessage(generous(true), udt.MessageOptions{Unordered: true}))
 		time.Sleep(time.Second)
 		stuck, err := session.OpenStream(t.Context())
 		require.NoError(t, err)

@@ -58,7 +58,6 @@ func testDropIn(t *testing.T, config *udt.Config) {
 		}
 		return l, dial, stop, err
 	}, nettest.DropInOptions{
-		Network:      "udt",
 		NoCloseWrite: true,
 		MaxBuffered:  100 << 20, // Config.SendBuffer and Config.RecvBuffer
 

@@ -64,7 +64,7 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (*tls.Conn, 
 		dialer = *d.UDT
 	}
 	if !streams(dialer.Config) {
-		return nil, &net.OpError{Op: "dial", Net: "udt", Source: dialer.LocalAddr, Err: errMode}
+		return nil, &net.OpError{Op: "dial", Net: "udp", Source: dialer.LocalAddr, Err: errMode}
 	}
 	ctx, cancel := bound(ctx, &dialer)
 	defer cancel()
@@ -127,7 +127,7 @@ func handshake(ctx context.Context, conn *udt.Conn, config *tls.Config) (*tls.Co
 	conn.Close() // waits until the alert has arrived, within ctx
 	stop()
 	if wrapped, ok := endOfDial(err); ok {
-		return nil, &net.OpError{Op: "dial", Net: "udt", Source: conn.LocalAddr(), Addr: conn.RemoteAddr(), Err: wrapped}
+		return nil, &net.OpError{Op: "dial", Net: "udp", Source: conn.LocalAddr(), Addr: conn.RemoteAddr(), Err: wrapped}
 	}
 	return nil, err
 }
@@ -139,7 +139,7 @@ func endOfDial(err error) (cause error, ok bool) {
 	switch {
 	case errors.Is(err, errTimeout), errors.Is(err, context.Canceled), err == io.EOF:
 		return err, true
-	case errors.As(err, &op) && op.Net == "udt":
+	case errors.As(err, &op) && op.Net == "udp":
 		return op.Err, true // reading or writing was how the dial failed, not what was asked for
 	}
 	return nil, false

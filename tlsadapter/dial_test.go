@@ -301,7 +301,7 @@ func requireDialError(t *testing.T, err error) {
 	op, ok := err.(*net.OpError)
 	require.True(t, ok, "%T: %v", err, err)
 	require.Equal(t, "dial", op.Op)
-	require.Equal(t, "udt", op.Net)
+	require.Equal(t, "udp", op.Net)
 	var inner *net.OpError
 	require.False(t, errors.As(op.Err, &inner), "an OpError in an OpError: %v", err)
 }

@@ -66,7 +66,7 @@ func host(t *testing.T, network *simnet.Network, ip netip.Addr) *udt.Endpoint {
 	t.Helper()
 	pc, err := network.Listen(netip.AddrPortFrom(ip, 0))
 	require.NoError(t, err)
-	e, err := udt.NewEndpoint(pc)
+	e, err := udt.NewEndpoint(pc, nil)
 	require.NoError(t, err)
 	return e
 }

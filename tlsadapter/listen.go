@@ -26,10 +26,10 @@ var errNoCertificate = errors.New("tls: neither Certificates, GetCertificate, no
 // endpoint's listener.
 func Listen(network, address string, config *tls.Config, uc *udt.Config) (net.Listener, error) {
 	if config == nil || len(config.Certificates) == 0 && config.GetCertificate == nil && config.GetConfigForClient == nil {
-		return nil, &net.OpError{Op: "listen", Net: "udt", Err: errNoCertificate}
+		return nil, &net.OpError{Op: "listen", Net: "udp", Err: errNoCertificate}
 	}
 	if !streams(uc) {
-		return nil, &net.OpError{Op: "listen", Net: "udt", Err: errMode}
+		return nil, &net.OpError{Op: "listen", Net: "udp", Err: errMode}
 	}
 	l, err := udt.Listen(network, address, uc)
 	if err != nil {

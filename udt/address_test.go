@@ -66,7 +66,7 @@ func canBind(host string) bool {
 func TestSharedEndpointDialsBothFamilies(t *testing.T) {
 	pc, err := net.ListenUDP("udp", &net.UDPAddr{})
 	require.NoError(t, err)
-	e, err := udt.NewEndpoint(pc)
+	e, err := udt.NewEndpoint(pc, nil)
 	require.NoError(t, err)
 	defer e.Close()
 	for _, host := range []string{"127.0.0.1", "::1"} {
@@ -91,7 +91,7 @@ func TestRefusedDialFailsFast(t *testing.T) {
 	nobody := testkit.UnusedPort(t).String()
 	shared, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	e, err := udt.NewEndpoint(shared)
+	e, err := udt.NewEndpoint(shared, nil)
 	require.NoError(t, err)
 	defer e.Close()
 

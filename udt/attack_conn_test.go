@@ -454,7 +454,7 @@ func TestA19OptimisticReceiver(t *testing.T) {
 			inLab(t, simnet.Link{Delay: 10 * time.Millisecond, Rate: 50e6, Queue: 200}, func(l *lab) {
 				listener := l.listen(addrB, nil)
 				l.relay(addrC, addrB, changeAcks(lie))
-				a, err := l.endpoint(addrA).Dial(context.Background(), addrC, nil)
+				a, err := l.endpoint(addrA).DialContext(context.Background(), "udt", addrC.String(), nil)
 				require.NoError(l, err)
 				b, err := listener.AcceptUDT()
 				require.NoError(l, err)
@@ -499,7 +499,7 @@ func TestA20Lies(t *testing.T) {
 			l.relay(addrC, addrB, changeAcks(func(a *wire.Ack) {
 				a.RTT, a.RTTVar, a.RecvRate, a.Capacity, a.Delay, a.Clock = v, v, v, v, v, v
 			}))
-			a, err := l.endpoint(addrA).Dial(context.Background(), addrC, &config)
+			a, err := l.endpoint(addrA).DialContext(context.Background(), "udt", addrC.String(), &config)
 			require.NoError(l, err)
 			b, err := listener.AcceptUDT()
 			require.NoError(l, err)
@@ -561,7 +561,7 @@ func TestA46DropRequests(t *testing.T) {
 			s := b.Stats()
 			require.EqualValues(l, n, s.Malformed-before)
 			require.Zero(l, s.PacketsGivenUp)
-			require.NoError(l, a.WriteMessage([]byte("x"), udt.MessageOptions{Ordered: true}))
+			require.NoError(l, a.WriteMessage([]byte("x"), udt.MessageOptions{}))
 			k, err := b.ReadMessage(make([]byte, 10))
 			require.NoError(l, err)
 			require.Equal(l, 1, k)

@@ -151,7 +151,7 @@ func TestA12CookieReplay(t *testing.T) {
 		client := l.endpoint(netip.AddrPortFrom(addrA.Addr(), 4999))
 		n := packets(10_000)
 		for range n {
-			c, err := client.Dial(context.Background(), addrB, nil)
+			c, err := client.DialContext(context.Background(), "udt", addrB.String(), nil)
 			require.NoError(l, err)
 			c.Abort()
 			time.Sleep(190 * time.Second / time.Duration(n))
@@ -199,7 +199,7 @@ func TestA13HandshakeFlood(t *testing.T) {
 				go func() {
 					ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 					defer cancel()
-					if c, err := client.Dial(ctx, addrB, &udt.Config{HandshakeTimeout: 10 * time.Second}); err == nil {
+					if c, err := client.DialContext(ctx, "udt", addrB.String(), &udt.Config{HandshakeTimeout: 10 * time.Second}); err == nil {
 						connected.Add(1)
 						c.Write([]byte("hello"))
 					}
@@ -368,16 +368,16 @@ func TestBacklogKeepsLivePeersOnly(t *testing.T) {
 		_, ok := r.handshake(h)
 		require.True(l, ok)
 		client := l.endpoint(addrA)
-		live, err := client.Dial(context.Background(), addrB, nil)
+		live, err := client.DialContext(context.Background(), "udt", addrB.String(), nil)
 		require.NoError(l, err)
 		require.Equal(l, 2, listener.Endpoint().Stats().HalfOpen)
-		_, err = client.Dial(context.Background(), addrB, nil)
+		_, err = client.DialContext(context.Background(), "udt", addrB.String(), nil)
 		require.ErrorIs(l, err, udt.ErrRefused)
 		time.Sleep(9 * time.Second)
 		require.Equal(l, 1, listener.Endpoint().Stats().HalfOpen, "the live peer has answered")
 		time.Sleep(2 * time.Second)
 		require.Zero(l, listener.Endpoint().Stats().HalfOpen)
-		_, err = client.Dial(context.Background(), addrB, nil)
+		_, err = client.DialContext(context.Background(), "udt", addrB.String(), nil)
 		require.NoError(l, err)
 		time.Sleep(time.Hour)
 		b, err := listener.AcceptUDT()
@@ -396,15 +396,15 @@ func TestLimitOfConnections(t *testing.T) {
 				client := l.endpoint(addrA)
 				a, b := l.dial(client, nil, listener)
 				l.dial(client, nil, listener)
-				_, err := client.Dial(context.Background(), addrB, nil)
+				_, err := client.DialContext(context.Background(), "udt", addrB.String(), nil)
 				require.ErrorIs(l, err, udt.ErrRefused)
-				_, err = l.endpoint(addrC).Dial(context.Background(), addrB, nil)
+				_, err = l.endpoint(addrC).DialContext(context.Background(), "udt", addrB.String(), nil)
 				require.Equal(l, limits.Conns == 0, err == nil)
 				a.Abort()
 				time.Sleep(time.Second)
 				b.Abort()
 				time.Sleep(time.Second)
-				_, err = client.Dial(context.Background(), addrB, nil)
+				_, err = client.DialContext(context.Background(), "udt", addrB.String(), nil)
 				require.NoError(l, err)
 			})
 		})
@@ -416,7 +416,7 @@ func TestLimitOfConnections(t *testing.T) {
 func TestReceiveMemoryIsBounded(t *testing.T) {
 	both(t, simnet.Link{Delay: 5 * time.Millisecond, Rate: 100e6, Queue: 500}, func(l *lab, config udt.Config) {
 		const most = 2 << 20
-		config.Limits.ReceiveMemory = most
+		config.Endpoint = &udt.EndpointConfig{ReceiveMemory: most}
 		listener, client := l.listen(addrB, &config), l.endpoint(addrA)
 		var readers []*udt.Conn
 		for range 8 {
@@ -451,7 +451,8 @@ func TestReceiveMemoryIsBounded(t *testing.T) {
 func TestSecurityEvents(t *testing.T) {
 	inLab(t, fastLink, func(l *lab) {
 		var text bytes.Buffer
-		e := l.listen(addrB, &udt.Config{Logger: slog.New(slog.NewTextHandler(&text, nil))}).Endpoint()
+		logging := &udt.EndpointConfig{Logger: slog.New(slog.NewTextHandler(&text, nil))}
+		e := l.listen(addrB, &udt.Config{Endpoint: logging}).Endpoint()
 		l.flood(1000, 1, time.Millisecond, func(i int) {
 			h := hello(uint32(i + 1))
 			h.Request, h.Cookie = wire.RequestConclusion, 5
@@ -476,7 +477,7 @@ func TestSilentClientsDoNotWaitForPlaces(t *testing.T) {
 		client := l.endpoint(addrA)
 		for range 200 {
 			begin := time.Now()
-			_, err := client.Dial(context.Background(), addrB, nil)
+			_, err := client.DialContext(context.Background(), "udt", addrB.String(), nil)
 			require.NoError(l, err)
 			require.Less(l, time.Since(begin), 100*time.Millisecond, "before a request is repeated")
 			require.LessOrEqual(l, listener.Endpoint().Stats().HalfOpen, 8)

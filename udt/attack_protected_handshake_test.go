@@ -93,7 +93,7 @@ func TestA22WrongCredentials(t *testing.T) {
 			w := l.tap()
 			e := l.endpoint(addrA)
 			start := time.Now()
-			c, err := e.Dial(context.Background(), addrB, with(*a.client(p, other)))
+			c, err := e.DialContext(context.Background(), "udt", addrB.String(), with(*a.client(p, other)))
 			if a.late && err == nil {
 				_, err = c.Write([]byte("too early"))
 				require.NoError(l, err)
@@ -134,7 +134,7 @@ func TestA23RefusedByVerifyPeer(t *testing.T) {
 		e := l.endpoint(addrA)
 		const n = 10
 		for range n {
-			c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+			c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 			if err == nil {
 				_, err = c.Read(make([]byte, 1))
 			}
@@ -149,7 +149,7 @@ func TestA23RefusedByVerifyPeer(t *testing.T) {
 		require.Zero(l, s.Connections)
 		// And a dialer that does not want the listener.
 		l.listen(addrC, psk(udt.ModeStream))
-		_, err := e.Dial(context.Background(), addrC, config)
+		_, err := e.DialContext(context.Background(), "udt", addrC.String(), config)
 		require.ErrorIs(l, err, udt.ErrAuth)
 		row(t, "A23", fmt.Sprintf("%d valid credentials that VerifyPeer refuses", n), "%d refused and counted, no reason told", n)
 	})
@@ -261,7 +261,7 @@ func TestA32Downgrade(t *testing.T) {
 		inLab(t, wan, func(l *lab) {
 			listener := l.listen(addrB, psk(udt.ModeStream))
 			w := l.edit(edit.change)
-			c, err := l.endpoint(addrA).Dial(context.Background(), addrB, psk(udt.ModeStream))
+			c, err := l.endpoint(addrA).DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 			dialed := err == nil
 			if dialed {
 				// The server has seen it, and says so.
@@ -294,7 +294,7 @@ func TestA32Downgrade(t *testing.T) {
 		prefer.Security.Policy = udt.SecurityPrefer
 		l.listen(addrB, prefer)
 		l.edit(edits[0].change)
-		c, err := l.endpoint(addrA).Dial(context.Background(), addrB, prefer)
+		c, err := l.endpoint(addrA).DialContext(context.Background(), "udt", addrB.String(), prefer)
 		require.NoError(l, err)
 		_, protected := c.ConnectionState()
 		require.False(l, protected)
@@ -398,7 +398,7 @@ func TestA10ProtectedCookies(t *testing.T) {
 		honest := 20
 		c := l.endpoint(addrA)
 		for range honest {
-			conn, err := c.Dial(context.Background(), addrB, psk(udt.ModeStream))
+			conn, err := c.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 			require.NoError(l, err)
 			conn.Close()
 			time.Sleep(7 * time.Second)
@@ -447,7 +447,7 @@ func TestA13HalfHandshakes(t *testing.T) {
 		stop := l.every(200*time.Millisecond, func() {
 			most.Store(max(most.Load(), int32(e.Stats().HandshakesPending)))
 			tried.Add(1)
-			if c, err := client.Dial(context.Background(), addrB, psk(udt.ModeStream)); err == nil {
+			if c, err := client.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream)); err == nil {
 				connected.Add(1)
 				c.Close()
 			}
@@ -498,7 +498,7 @@ func TestA13HalfHandshakesAreBounded(t *testing.T) {
 		require.LessOrEqual(l, most, 1024)
 		time.Sleep(6 * time.Second)
 		require.Zero(l, e.Stats().HandshakesPending)
-		c, err := l.endpoint(addrA).Dial(context.Background(), addrB, psk(udt.ModeStream))
+		c, err := l.endpoint(addrA).DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 		require.NoError(l, err)
 		c.Close()
 		row(t, "A13", fmt.Sprintf("%d half handshakes with valid cookies, at once", n), "at most %d kept, 0 after 6 s", most)

@@ -130,7 +130,7 @@ func TestA44ObserverWhoIsFaster(t *testing.T) {
 			}
 			return false
 		})
-		c, err := l.endpoint(addrA).Dial(context.Background(), addrB, psk(udt.ModeStream))
+		c, err := l.endpoint(addrA).DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 		require.NoError(l, err)
 		c.Close()
 	})
@@ -207,7 +207,7 @@ func TestA35AlternatingAddresses(t *testing.T) {
 // resetting returns a Config whose listener resets connections that it does not know.
 func resetting() *udt.Config {
 	c := quiet(psk(udt.ModeStream))
-	c.Security.ResetKey = bytes.Repeat([]byte{1}, 32)
+	c.Endpoint = &udt.EndpointConfig{ResetKey: bytes.Repeat([]byte{1}, 32)}
 	return c
 }
 
@@ -274,7 +274,7 @@ func TestA34OracleDuringTheExchange(t *testing.T) {
 			}
 			return false
 		})
-		a, b := l.dial(l.endpoint(addrA), resetting(), listener)
+		a, b := l.dial(l.configured(addrA, resetting()), resetting(), listener)
 		answer := <-asked
 		w.set(nil)
 		if answer != nil {
@@ -314,7 +314,7 @@ func TestA44DialDuringARendezvous(t *testing.T) {
 			_, _ = d.DialContext(ctx, "udt", addrA.String())
 		}()
 		settle()
-		_, err := l.endpoint(addrA).Dial(context.Background(), addrB, psk(udt.ModeStream))
+		_, err := l.endpoint(addrA).DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 		require.NoError(l, err)
 	})
 }

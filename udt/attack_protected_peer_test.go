@@ -36,7 +36,7 @@ func liarLab(l *lab, config *udt.Config, edit func(*secure.Config)) (p *liar, vi
 // requireOthersLive requires that other connections of the endpoint do not suffer.
 func (l *lab) requireOthersLive() {
 	l.Helper()
-	c, err := l.endpoint(addrC).Dial(context.Background(), addrB, psk(udt.ModeStream))
+	c, err := l.endpoint(addrC).DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 	if errors.Is(err, udt.ErrMode) {
 		return // refused at once, for it listens for messages
 	}

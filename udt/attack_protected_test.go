@@ -89,7 +89,7 @@ func protectedLab(l *lab, config *udt.Config) (a, b *udt.Conn, ids [2]uint32, w 
 	udt.SetInitialNumber(config, 1000)
 	w = l.tap()
 	l.listener = l.listen(addrB, config)
-	a, b = l.dial(l.endpoint(addrA), config, l.listener)
+	a, b = l.dial(l.configured(addrA, config), config, l.listener)
 	time.Sleep(11 * time.Second)
 	opening = w.take()
 	for _, p := range opening {

@@ -51,7 +51,7 @@ func TestA21GoodputUnderForgedPackets(t *testing.T) {
 	listen := func() *udt.Endpoint {
 		pc, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(local))
 		require.NoError(t, err)
-		e, err := udt.NewEndpoint(pc)
+		e, err := udt.NewEndpoint(pc, nil)
 		require.NoError(t, err)
 		t.Cleanup(func() { e.Close() })
 		return e
@@ -59,7 +59,7 @@ func TestA21GoodputUnderForgedPackets(t *testing.T) {
 	client, server := listen(), listen()
 	listener, err := server.Listen(psk(udt.ModeStream))
 	require.NoError(t, err)
-	a, err := client.Dial(context.Background(), addrOf(server.LocalAddr()), psk(udt.ModeStream))
+	a, err := client.DialContext(context.Background(), "udt", server.LocalAddr().String(), psk(udt.ModeStream))
 	require.NoError(t, err)
 	b, err := listener.AcceptUDT()
 	require.NoError(t, err)

@@ -19,7 +19,7 @@ func BenchmarkBulk(b *testing.B) {
 	}{
 		{"64KiB", 64 << 10, nil},
 		{"4KiB", 4 << 10, nil},
-		{"64KiB/no offload", 64 << 10, &udt.Config{DisableOffload: true}},
+		{"64KiB/no offload", 64 << 10, &udt.Config{Endpoint: &udt.EndpointConfig{DisableOffload: true}}},
 	} {
 		b.Run(bench.name, func(b *testing.B) { benchmarkBulk(b, bench.size, bench.config) })
 	}

@@ -1,7 +1,8 @@
 package udt
 
 import (
-	"log/slog"
+	"cmp"
+	"math"
 	"net/netip"
 	"time"
 
@@ -33,8 +34,6 @@ const (
 	defaultMSS4             = 1500
 	defaultMSS6             = 1480 // the wire counts 28 bytes of headers on IPv6 too
 	defaultBuffer           = 48 << 20
-	defaultUDPSendBuffer    = 2 << 20
-	defaultUDPRecvBuffer    = 8 << 20
 	defaultHandshakeTimeout = 3 * time.Second
 	defaultRendezvousLimit  = 30 * time.Second
 	defaultPeerTimeout      = 10 * time.Second
@@ -46,66 +45,65 @@ const (
 
 	minBuffer     = 16 << 10
 	maxBuffer     = 1 << 30
+	minFlowWindow = 32
 	maxFlowWindow = 1 << 20
+	maxBacklog    = 1 << 20
 )
 
 // A Config configures connections. A Config must not be modified after it has
 // been passed to a function in this package; it may be reused.
 //
-// The zero value of every field selects the documented default. Values out of
-// range are an error of the call that is given the Config, which Is ErrConfig.
+// The zero value of every field selects the documented default. A value out of the
+// documented range is an error of the call that is given the Config. It says which
+// field and what range, and Is ErrConfig. Durations are at most 365 days; a negative
+// one means what its field says.
 type Config struct {
 	// Mode is the service of the connections; both peers must use the same.
 	Mode Mode
 
 	// MSS is the largest IP packet sent, headers included, from 100 to 65535
 	// bytes. The default is 1500 on IPv4 and 1480 on IPv6, where the wire counts
-	// 28 bytes of headers as well. The smaller of both peers' values is used.
+	// 28 bytes of headers as well. Protected mode needs at least 576. The smaller of
+	// both peers' values is used.
 	MSS int
 
-	// FlowWindow is how many packets on their way we are willing to receive at
-	// most, from 32 to 1048576. The default follows RecvBuffer.
+	// FlowWindow is the largest number of packets that the peer may have on their way
+	// to us, from 32 to 1048576. The default follows RecvBuffer.
 	FlowWindow int
 
-	// SendBuffer and RecvBuffer are caps, in bytes, on the data that Write may
-	// queue and on the data held for Read, from 16 KiB to 1 GiB. Buffers start
-	// at 1 MiB and grow as the path needs; the default cap is 48 MiB each. A
-	// path of rate r and round trip t wants 4·r·t.
+	// SendBuffer is the cap in bytes on the data that Write may queue, and RecvBuffer
+	// on the data held for Read, from 16 KiB to 1 GiB. The default is 48 MiB each.
+	// Buffers start at 1 MiB and grow as the path needs: 4·r·t for a path of rate r and
+	// round trip t.
 	SendBuffer, RecvBuffer int
 
-	// UDPSendBuffer and UDPRecvBuffer are the sizes asked for of sockets that
-	// this package opens, by default 2 MiB and 8 MiB. The system may grant less:
-	// see Endpoint.Stats.
-	UDPSendBuffer, UDPRecvBuffer int
-
-	// MaxBandwidth limits sending, in bytes per second. Zero means no limit.
+	// MaxBandwidth limits sending, in bytes per second. The default is no limit.
 	MaxBandwidth int64
 
-	// HandshakeTimeout bounds the handshake of a dial: 3 s by default, 10 s in
-	// protected mode, 30 s in rendezvous. Negative means no limit but that of the dial's context.
-	// A positive one also bounds the TLS handshakes of a listener, which otherwise have 5 s.
+	// HandshakeTimeout bounds the handshake of a dial. The default is 3 s, 10 s in
+	// protected mode and 30 s in rendezvous. Negative means that the dial's context is
+	// the only limit. A positive one also bounds the TLS handshakes of a listener,
+	// which otherwise have 5 s.
 	HandshakeTimeout time.Duration
 
-	// PeerTimeout ends a connection on which data or probes stay unanswered for
-	// so long. The default is 10 s; negative means never.
+	// PeerTimeout ends a connection whose data or probes stay unanswered for so long.
+	// The default is 10 s; negative means never.
 	PeerTimeout time.Duration
 
-	// IdleTimeout ends a connection on which nothing at all was heard for so
-	// long, keep-alives included. The default is 60 s; negative means never.
+	// IdleTimeout ends a connection that has received nothing for so long, not even
+	// keep-alives. The default is 60 s; negative means never.
 	IdleTimeout time.Duration
 
-	// KeepAlivePeriod is after how long without having sent anything a
-	// keep-alive is sent, give or take a fifth. The default is 20 s; negative
-	// means that none are sent.
+	// KeepAlivePeriod is after how long without a packet sent a keep-alive is sent,
+	// give or take a fifth. The default is 20 s; negative means that none are sent.
 	KeepAlivePeriod time.Duration
 
-	// Linger is for how long a closed connection goes on delivering what was
-	// written. The default is 180 s; negative means that Close discards it.
-	// See Conn.SetLinger.
+	// Linger is how long a closed connection goes on delivering what was written. The
+	// default is 180 s; negative means that Close discards it. See Conn.SetLinger.
 	Linger time.Duration
 
-	// Backlog is how many connections may wait for Accept, by default 128.
-	// Further ones are refused.
+	// Backlog is how many connections may wait for Accept, from 1 to 1048576; further
+	// ones are refused. The default is 128.
 	Backlog int
 
 	// CongestionControl makes the controller of one connection: NewFathom, the
@@ -113,40 +111,33 @@ type Config struct {
 	// of your own.
 	CongestionControl func() CongestionControl
 
-	// AcceptPeer, if not nil, is consulted before a listener accepts a
-	// connection. An error refuses the peer. It is called from the goroutine
-	// that reads the socket and must not block.
+	// AcceptPeer, if not nil, is called before a listener accepts a connection. An
+	// error refuses the peer. The goroutine that reads the socket calls it: it must not
+	// block.
 	AcceptPeer func(PeerInfo) error
 
-	// DisableExtensions makes connections speak to every peer as they do to the
-	// C++ library: no extended acknowledgements.
+	// DisableExtensions makes connections speak to every peer as they do to the C++
+	// library, without extended acknowledgements.
 	DisableExtensions bool
 
-	// DisableOffload keeps sockets that this package opens from using UDP
-	// segmentation and receive offload.
-	DisableOffload bool
-
-	// DisableFineTimer makes pacing use the runtime's timers only. By default, on
-	// Linux, connections that send at some hundred megabits per second or more, but
-	// less than 2 Gbit/s, are woken by a finer timer, so that their bursts stay
-	// short: it costs up to a quarter of a core.
+	// DisableFineTimer makes pacing use only the timers of the Go runtime. By default,
+	// on Linux, a finer timer wakes connections that send between some hundred Mbit/s
+	// and 2 Gbit/s. It keeps their bursts short, and costs up to a quarter of a core.
 	DisableFineTimer bool
 
-	// Security turns on protected mode. Nil means plain UDT, which only keeps
-	// attackers out who see none of its packets.
+	// Security turns on protected mode. Nil means plain UDT, which defeats only
+	// attackers who do not see its packets.
 	Security *Security
 
 	// Limits bound what peers and strangers can make this side spend. The zero
 	// value has defaults that honest peers do not meet.
 	Limits Limits
 
-	// Logger receives connection events at level Debug; at level Info that the peer
-	// of a protected connection has moved, and that a peer has no protected mode
-	// where that was preferred; and at level Warn what should not happen among
-	// honest peers. Of each kind of the latter two there are at most ten a second.
-	// A goroutine without any lock calls its handler, which may block, and may use
-	// the connection. Nil means none. An endpoint keeps the first one that it is given.
-	Logger *slog.Logger
+	// Endpoint configures the port, where a call that is given this Config opens one:
+	// Dial, Listen, ListenPacket, and the methods of ListenConfig and of a Dialer
+	// without an Endpoint. Methods of an Endpoint ignore it: their port is open. Nil
+	// means the zero EndpointConfig.
+	Endpoint *EndpointConfig
 
 	initialNumber *uint32 // set by tests that need sequence numbers to wrap
 }
@@ -160,8 +151,8 @@ func (c *Config) Clone() *Config {
 	return &clone
 }
 
-// PeerInfo describes a peer that asks to connect. Its claims are unverified but
-// for the address, at which it has shown to receive.
+// PeerInfo describes a peer that asks to connect. Only the address is verified: the
+// peer has shown that it receives there.
 type PeerInfo struct {
 	RemoteAddr netip.AddrPort
 	Mode       Mode
@@ -171,47 +162,31 @@ type PeerInfo struct {
 
 // check reports what is out of range.
 func (c *Config) check() error {
-	between := func(name string, v, lo, hi int) error {
-		if v != 0 && (v < lo || v > hi) {
-			return configError("%s is %d, must be from %d to %d", name, v, lo, hi)
-		}
-		return nil
-	}
-	if c.Mode != ModeStream && c.Mode != ModeMessage {
-		return configError("Mode is %d", c.Mode)
-	}
 	for _, err := range []error{
-		between("MSS", c.MSS, proto.MinMSS, proto.MaxMSS),
-		between("FlowWindow", c.FlowWindow, 32, maxFlowWindow),
-		between("SendBuffer", c.SendBuffer, minBuffer, maxBuffer),
-		between("RecvBuffer", c.RecvBuffer, minBuffer, maxBuffer),
-		between("UDPSendBuffer", c.UDPSendBuffer, 1<<10, maxBuffer),
-		between("UDPRecvBuffer", c.UDPRecvBuffer, 1<<10, maxBuffer),
-		between("Backlog", c.Backlog, 1, 1<<20),
+		within("MSS", c.MSS, proto.MinMSS, proto.MaxMSS),
+		within("FlowWindow", c.FlowWindow, minFlowWindow, maxFlowWindow),
+		within("SendBuffer", c.SendBuffer, minBuffer, maxBuffer),
+		within("RecvBuffer", c.RecvBuffer, minBuffer, maxBuffer),
+		within("MaxBandwidth", c.MaxBandwidth, 1, math.MaxInt64),
+		within("Backlog", c.Backlog, 1, maxBacklog),
+		within("Mode", c.Mode, ModeStream, ModeMessage),
+		duration("HandshakeTimeout", c.HandshakeTimeout),
+		duration("PeerTimeout", c.PeerTimeout),
+		duration("IdleTimeout", c.IdleTimeout),
+		duration("KeepAlivePeriod", c.KeepAlivePeriod),
+		duration("Linger", c.Linger),
+		c.Limits.check(),
+		c.Endpoint.check(),
+		c.Security.check(),
 	} {
 		if err != nil {
 			return err
 		}
 	}
-	if err := c.Security.check(); err != nil {
-		return err
-	}
 	if c.Security.on() && (c.DisableExtensions || c.MSS != 0 && c.MSS < minProtectedMSS) {
 		return configError("Security needs the extensions, and an MSS of at least %d", minProtectedMSS)
 	}
-	if c.MaxBandwidth < 0 {
-		return configError("MaxBandwidth is %d, must not be negative", c.MaxBandwidth)
-	}
 	return nil
-}
-
-// or returns v, or def if v is zero.
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }
 
 // core returns the protocol machine's part of a Config with defaults filled in.
@@ -225,19 +200,52 @@ func (c *Config) core(remote netip.AddrPort, rendezvous bool) proto.Config {
 	}
 	p := proto.Config{
 		Message:          c.Mode == ModeMessage,
-		MSS:              or(c.MSS, mss),
-		SendBuffer:       or(c.SendBuffer, defaultBuffer),
-		RecvBuffer:       or(c.RecvBuffer, defaultBuffer),
+		MSS:              cmp.Or(c.MSS, mss),
+		SendBuffer:       cmp.Or(c.SendBuffer, defaultBuffer),
+		RecvBuffer:       cmp.Or(c.RecvBuffer, defaultBuffer),
 		MaxBandwidth:     c.MaxBandwidth,
-		HandshakeTimeout: or(c.HandshakeTimeout, handshake),
-		PeerTimeout:      or(c.PeerTimeout, defaultPeerTimeout),
-		IdleTimeout:      or(c.IdleTimeout, defaultIdleTimeout),
-		KeepAlivePeriod:  or(c.KeepAlivePeriod, defaultKeepAlivePeriod),
-		Linger:           or(c.Linger, defaultLinger),
+		HandshakeTimeout: cmp.Or(c.HandshakeTimeout, handshake),
+		PeerTimeout:      cmp.Or(c.PeerTimeout, defaultPeerTimeout),
+		IdleTimeout:      cmp.Or(c.IdleTimeout, defaultIdleTimeout),
+		KeepAlivePeriod:  cmp.Or(c.KeepAlivePeriod, defaultKeepAlivePeriod),
+		Linger:           cmp.Or(c.Linger, defaultLinger),
 		NoExtensions:     c.DisableExtensions,
 		Remote:           remote,
 	}
 	c.Limits.core(&p)
-	p.FlowWindow = or(c.FlowWindow, min(max(p.RecvBuffer/(p.MSS-wire.DataOverhead), 32), maxFlowWindow))
+	p.FlowWindow = cmp.Or(c.FlowWindow, min(max(p.RecvBuffer/(p.MSS-wire.DataOverhead), minFlowWindow), maxFlowWindow))
 	return p
+}
+
+// One rule holds for every numeric field of Config, EndpointConfig and Limits. Zero is
+// the default. Anything else out of the field's documented range is an error that Is
+// ErrConfig, and says which field and what range. A negative number is in the range of
+// a field that documents what it means.
+
+// maxDuration is the upper end of the range of every duration: sums of several stay
+// far from an overflow.
+const maxDuration = 365 * 24 * time.Hour
+
+// within returns an error if v is neither zero nor from low to high.
+func within[T int | int64 | Mode](name string, v, low, high T) error {
+	if v == 0 || low <= v && v <= high {
+		return nil
+	}
+	return configError("%s is %d, must be from %d to %d", name, v, low, high)
+}
+
+// duration returns an error if d is too long. A negative one has a meaning.
+func duration(name string, d time.Duration) error {
+	if d <= maxDuration {
+		return nil
+	}
+	return configError("%s is %v, must be at most %v, or negative", name, d, maxDuration)
+}
+
+// limit returns v, def if v is zero, and as good as no limit if it is negative.
+func limit[T int | int64](v, def T) T {
+	if v < 0 {
+		return T(math.MaxInt)
+	}
+	return cmp.Or(v, def)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/cc"
 )
 
-// A CongestionControl sets the pace of one connection; it is the counterpart of
+// A CongestionControl sets the pace of one connection. It is the counterpart of
 // the C++ library's CCC. Its methods are called one at a time, with the
 // connection locked: they must not block and must not call methods of the Conn.
 // Packet numbers do not wrap. The pointers are valid during the call only.
@@ -18,7 +18,7 @@ type CongestionControl interface {
 	// Init is called once, when the handshake has completed.
 	Init(now time.Time, s *CongestionState)
 
-	// OnAck is called for acknowledgements that tell something new.
+	// OnAck is called for acknowledgements that report something new.
 	OnAck(now time.Time, s *CongestionState, a *AckSample)
 
 	// OnLoss is called when packets turn out to be lost, or not to have been.
@@ -51,7 +51,7 @@ type ControlObserver interface {
 // A PacketRange is the packet numbers First up to but not including End.
 type PacketRange = struct{ First, End int64 }
 
-// CongestionState is what a CongestionControl reads and sets.
+// A CongestionState is what a CongestionControl reads and sets.
 type CongestionState struct {
 	// Set by the connection.
 	MSS           int           // bytes
@@ -86,7 +86,7 @@ type CongestionState struct {
 	RTO         time.Duration // zero means computed from RTT
 }
 
-// AckSample is what an acknowledgement told.
+// An AckSample is what an acknowledgement reports.
 type AckSample struct {
 	UpTo        int64         // all packets before this number have arrived
 	Packets     int           // newly delivered
@@ -104,7 +104,7 @@ type AckSample struct {
 	AppLimited     bool
 }
 
-// LossSample is what is known of a loss.
+// A LossSample is what is known of a loss.
 type LossSample struct {
 	Packets    int           // newly lost
 	Spurious   int           // losses taken back: they had only been late
@@ -116,9 +116,9 @@ type LossSample struct {
 
 // NewNative returns UDT's own rate control with the formulas of the C++
 // library: additive increase by the estimated spare capacity, decrease by a
-// ninth. Choose it for libudt's behaviour. Two evident defects of the library are left out: a
-// loss before the peer has reported any rate does not throttle to 16 packets
-// per second, and an inverted formula at the end of slow start is put right.
+// ninth. Choose it for libudt's behaviour. It differs in two evident defects of the
+// library: a loss before the peer has reported any rate does not throttle it to 16
+// packets per second, and an inverted formula at the end of slow start is corrected.
 func NewNative() CongestionControl { return builtin{cc.NewNative(rand.Float64)} }
 
 // builtin gives one of our own controllers the exported type.

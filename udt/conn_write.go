@@ -39,7 +39,7 @@ func (c *Conn) WriteBuffers(v [][]byte) (int, error) {
 		total += len(b)
 	}
 	if c.mode == ModeMessage {
-		if err := c.writeMessage(v, total, MessageOptions{Ordered: true}); err != nil {
+		if err := c.writeMessage(v, total, MessageOptions{}); err != nil {
 			return 0, err
 		}
 		return total, nil

@@ -12,10 +12,6 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/udpio"
 )
 
-// fallbackDelay is how long the preferred address family has a lead when a name
-// has both (RFC 8305, section 5).
-const fallbackDelay = 300 * time.Millisecond
-
 // Dial connects to the address on the named network and returns once the
 // handshake has completed. Known networks are "udt", "udt4" (IPv4 only) and
 // "udt6" (IPv6 only). A nil config means the zero Config.
@@ -44,12 +40,12 @@ type Dialer struct {
 	// system chooses.
 	LocalAddr net.Addr
 
-	// Rendezvous makes both peers dial each other, with no listener. LocalAddr or
-	// Endpoint must be set.
+	// Rendezvous is for two peers that dial each other, without a listener. Both set
+	// it, and LocalAddr with a port, or Endpoint.
 	Rendezvous bool
 
-	// Endpoint, if not nil, is the socket to dial from. It is shared and is not
-	// closed with the connection. If nil, each dial opens its own.
+	// Endpoint, if not nil, is the port to dial from. Connections share it, and it stays
+	// open after them. If nil, each dial opens a port of its own.
 	Endpoint *Endpoint
 
 	// Resolver looks names up. Nil means net.DefaultResolver.
@@ -149,111 +145,6 @@ func (d *Dialer) local() (netip.AddrPort, error) {
 	return netip.AddrPort{}, &net.AddrError{Err: "mismatched local address type", Addr: d.LocalAddr.String()}
 }
 
-// sameFamily keeps the addresses that can be reached from laddr.
-func sameFamily(addrs []netip.AddrPort, laddr netip.AddrPort) []netip.AddrPort {
-	if !concrete(laddr) {
-		return addrs
-	}
-	var same []netip.AddrPort
-	for _, a := range addrs {
-		if a.Addr().Is4() == laddr.Addr().Is4() {
-			same = append(same, a)
-		}
-	}
-	return same
-}
-
-// race tries addrs: those of the first one's family in turn, and after a delay,
-// or when they have failed, the others at the same time.
-func (d *Dialer) race(ctx context.Context, network string, laddr netip.AddrPort, addrs []netip.AddrPort) (*Conn, error) {
-	var primary, fallback []netip.AddrPort
-	for _, a := range addrs {
-		if a.Addr().Is4() == addrs[0].Addr().Is4() {
-			primary = append(primary, a)
-		} else {
-			fallback = append(fallback, a)
-		}
-	}
-	if len(fallback) == 0 || laddr.Port() != 0 || d.Rendezvous {
-		return d.inTurn(ctx, network, laddr, addrs)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type result struct {
-		c       *Conn
-		err     error
-		primary bool
-	}
-	results, returned := make(chan result), make(chan struct{})
-	defer close(returned)
-	try := func(addrs []netip.AddrPort, primary bool) {
-		c, err := d.inTurn(ctx, network, laddr, addrs)
-		select {
-		case results <- result{c, err, primary}:
-		case <-returned:
-			// The other family was faster.
-			if c != nil {
-				c.Abort()
-			}
-		}
-	}
-	go try(primary, true)
-	delay := time.NewTimer(fallbackDelay)
-	defer delay.Stop()
-	running, started := 1, false
-	var firstErr error
-	for {
-		select {
-		case <-delay.C:
-			if !started {
-				started = true
-				running++
-				go try(fallback, false)
-			}
-		case r := <-results:
-			if r.err == nil {
-				return r.c, nil
-			}
-			running--
-			if r.primary || firstErr == nil {
-				firstErr = r.err
-			}
-			if !started {
-				started = true
-				running++
-				go try(fallback, false)
-			}
-			if running == 0 {
-				return nil, firstErr
-			}
-		}
-	}
-}
-
-// inTurn tries addrs one after another, each with a fair share of the time left.
-func (d *Dialer) inTurn(ctx context.Context, network string, laddr netip.AddrPort, addrs []netip.AddrPort) (*Conn, error) {
-	var firstErr error
-	for i, a := range addrs {
-		attempt, cancel := ctx, context.CancelFunc(func() {})
-		if deadline, ok := ctx.Deadline(); ok && len(addrs)-i > 1 {
-			share := max(time.Until(deadline)/time.Duration(len(addrs)-i), 2*time.Second)
-			attempt, cancel = context.WithTimeout(ctx, share)
-		}
-		c, err := d.dialAddr(attempt, network, laddr, a)
-		cancel()
-		if err == nil {
-			return c, nil
-		}
-		if firstErr == nil {
-			firstErr = err
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, firstErr
-}
-
 // dialAddr connects to one address.
 func (d *Dialer) dialAddr(ctx context.Context, network string, laddr, raddr netip.AddrPort) (*Conn, error) {
 	config := d.Config
@@ -296,7 +187,7 @@ func (d *Dialer) dialAddr(ctx context.Context, network string, laddr, raddr neti
 
 func loopbackOf(a netip.Addr) netip.Addr {
 	if a.Is4() {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		return loopback4
 	}
 	return netip.IPv6Loopback()
 }
@@ -308,7 +199,7 @@ func (d *Dialer) open(ctx context.Context, network string, laddr, raddr netip.Ad
 	if err != nil {
 		return nil, err
 	}
-	options := config.socketOptions(nil, d.ControlContext)
+	options := config.Endpoint.socketOptions(nil, d.ControlContext)
 	var sock udpio.Socket
 	if d.Rendezvous {
 		sock, err = udpio.Listen(ctx, family, laddr, options)
@@ -318,8 +209,10 @@ func (d *Dialer) open(ctx context.Context, network string, laddr, raddr netip.Ad
 	if err != nil {
 		return nil, unwrapOp(err)
 	}
-	e := startEndpoint(sock, true, config.Logger)
-	e.useLimits(&config.Limits)
+	e := startEndpoint(sock, true, config.Endpoint)
+	if !e.lease.Lends() {
+		e.lease.Start() // else the dial itself reads
+	}
 	e.mu.Lock()
 	e.dialing++
 	e.mu.Unlock()
@@ -334,15 +227,13 @@ func (e *Endpoint) release() {
 	e.closeIfIdle()
 }
 
-// Dial connects from the endpoint's port. A nil config means the zero Config.
-func (e *Endpoint) Dial(ctx context.Context, raddr netip.AddrPort, config *Config) (*Conn, error) {
-	d := &Dialer{Endpoint: e, Config: config}
-	return d.DialUDT(ctx, "udt", netip.AddrPort{}, raddr)
+// DialContext is the function DialContext, from the endpoint's port.
+func (e *Endpoint) DialContext(ctx context.Context, network, address string, config *Config) (*Conn, error) {
+	return (&Dialer{Endpoint: e, Config: config}).dial(ctx, network, address)
 }
 
 // dial makes one connection, for owner unless that is nil.
 func (e *Endpoint) dial(ctx context.Context, raddr netip.AddrPort, config *Config, host string, rendezvous bool, owner *PacketConn) (*Conn, error) {
-	e.useLogger(config.Logger)
 	if config.Security.on() {
 		if c, err := e.dialProtected(ctx, raddr, config, host, rendezvous, owner); c != nil || err != nil {
 			return c, err

@@ -85,7 +85,7 @@ func TestCancelledDialLeavesNothingOnALossyPath(t *testing.T) {
 		}()
 		for range 200 {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
-			c, err := e.Dial(ctx, addrB, nil)
+			c, err := e.DialContext(ctx, "udt", addrB.String(), nil)
 			cancel()
 			require.Error(l, err, "%v", c)
 			time.Sleep(4 * time.Second)
@@ -103,7 +103,7 @@ func TestContextBoundsTheDialOnly(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		listener := l.listen(addrB, nil)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		c, err := l.endpoint(addrA).Dial(ctx, addrB, nil)
+		c, err := l.endpoint(addrA).DialContext(ctx, "udt", addrB.String(), nil)
 		require.NoError(l, err)
 		s, err := listener.AcceptUDT()
 		require.NoError(l, err)
@@ -178,7 +178,7 @@ func TestDialTimeouts(t *testing.T) {
 				var op *net.OpError
 				require.ErrorAs(l, err, &op)
 				require.Equal(l, "dial", op.Op)
-				require.Equal(l, "udt", op.Net)
+				require.Equal(l, "udp", op.Net)
 				require.Equal(l, addrB.String(), op.Addr.String())
 			})
 		})
@@ -243,7 +243,7 @@ func TestWrongArgumentsOfADial(t *testing.T) {
 		{name: "FlowWindow", dialer: udt.Dialer{Config: &udt.Config{FlowWindow: 31}}, check: isConfig, text: "FlowWindow"},
 		{name: "SendBuffer", dialer: udt.Dialer{Config: &udt.Config{SendBuffer: 1}}, check: isConfig, text: "SendBuffer"},
 		{name: "RecvBuffer", dialer: udt.Dialer{Config: &udt.Config{RecvBuffer: 1<<30 + 1}}, check: isConfig, text: "RecvBuffer"},
-		{name: "UDPRecvBuffer", dialer: udt.Dialer{Config: &udt.Config{UDPRecvBuffer: -1}}, check: isConfig, text: "UDPRecvBuffer"},
+		{name: "UDPRecvBuffer", dialer: udt.Dialer{Config: &udt.Config{Endpoint: &udt.EndpointConfig{UDPRecvBuffer: -1}}}, check: isConfig, text: "UDPRecvBuffer"},
 		{name: "Backlog", dialer: udt.Dialer{Config: &udt.Config{Backlog: -1}}, check: isConfig, text: "Backlog"},
 		{name: "Mode", dialer: udt.Dialer{Config: &udt.Config{Mode: 2}}, check: isConfig, text: "Mode"},
 		{name: "MaxBandwidth", dialer: udt.Dialer{Config: &udt.Config{MaxBandwidth: -1}}, check: isConfig, text: "MaxBandwidth"},
@@ -306,8 +306,15 @@ func TestWrongArgumentsOfAListen(t *testing.T) {
 	require.ErrorAs(t, err, &ae)
 	_, err = udt.ListenPacket("udt", "127.0.0.1:0", &udt.Config{SendBuffer: -1})
 	require.ErrorIs(t, err, udt.ErrConfig)
-	_, err = udt.NewEndpoint(nil)
+	_, err = udt.NewEndpoint(nil, nil)
 	require.ErrorIs(t, err, udt.ErrConfig)
+	_, err = udt.ListenEndpoint("udt", "127.0.0.1:0", &udt.EndpointConfig{ResetKey: make([]byte, 15)})
+	require.ErrorIs(t, err, udt.ErrConfig)
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, err = udt.NewEndpoint(pc, &udt.EndpointConfig{UDPSendBuffer: 1})
+	require.ErrorIs(t, err, udt.ErrConfig)
+	require.NoError(t, pc.Close(), "it was not taken over")
 	_, err = udt.Listen("udt", "192.0.2.1:0", nil)
 	require.Error(t, err, "not an address of this machine")
 	for _, err := range []error{err} {

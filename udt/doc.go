@@ -1,6 +1,6 @@
 // Package udt is UDT, the UDP-based Data Transfer protocol, version 4: a reliable
-// transport over UDP that is made for paths on which TCP is slow. It speaks to the
-// C++ library libudt 4.11 and to every program built on that.
+// transport over UDP for paths on which TCP is slow. It is compatible with the C++
+// library libudt 4.11 and with programs built on that.
 //
 // # Usage
 //
@@ -13,28 +13,34 @@
 //
 //	conn, err := udt.Dial("udt", "example.com:9000", nil)
 //
-// What takes a net.Conn, a net.Listener or a function that dials works on top:
-// crypto/tls, net/http, HTTP/2, gRPC, ssh, yamux. Code that insists on the network
-// "tcp", such as http.Transport, is given a function that ignores the name.
+// Packages that take a net.Conn, a net.Listener or a function that dials work on top:
+// crypto/tls, net/http, HTTP/2, gRPC, ssh, yamux. Where a package passes the network
+// "tcp", as http.Transport does, give it a function that ignores the name.
 //
-// Many connections, dialed and accepted, can share one UDP port: see Endpoint,
-// which can also be made of a socket of the caller's own. Two peers behind
-// address translators can dial each other without a listener: see
-// Dialer.Rendezvous. A PacketConn exchanges reliable messages with many peers.
+// Many connections, dialed and accepted, can share one UDP port: see ListenEndpoint,
+// and NewEndpoint for a socket of your own. Two peers behind address translators can
+// dial each other without a listener: see Dialer.Rendezvous. A PacketConn exchanges
+// reliable messages with many peers.
+//
+// # Configuration
+//
+// A Config is for connections, an EndpointConfig for the port that they share. Where a
+// function opens a port for its connections, as Dial and Listen do, Config.Endpoint
+// configures that port. In both, zero is the default of every field. What is out of
+// range is an error that Is ErrConfig.
 //
 // # Modes
 //
 // In ModeStream, the default, a connection is an ordered stream of bytes. In
-// ModeMessage it carries messages with boundaries: each arrives whole and once,
-// may be delivered ahead of earlier ones that are incomplete, and may be given a
-// time to live. Both peers must use the same mode; a listener refuses the other
-// with an error that Is ErrMode.
+// ModeMessage it carries messages with boundaries: each arrives whole and once. A
+// message can have a time to live, and can be delivered ahead of earlier ones that are
+// incomplete: see MessageOptions. Both peers must use the same mode; a listener refuses
+// a peer that uses the other, whose dial fails with an error that Is ErrMode.
 //
 // # Concurrency
 //
-// All methods may be called from several goroutines at once. One Write is
-// contiguous in the stream whoever else writes. When Write returns, its argument
-// may be reused.
+// All methods may be called from several goroutines at once. The bytes of one Write
+// are contiguous in the stream. When Write returns, its argument may be reused.
 //
 // # Deadlines
 //
@@ -52,81 +58,82 @@
 // whether everything has arrived; Flush does so without closing; Endpoint.Shutdown
 // drains all connections of a port.
 //
-// UDT ends both directions at once: there is no CloseWrite, and what a peer had
-// still to send when it reads the other's end is discarded. Protocols that need a
-// half-open end use the streams of a multiplexer.
+// UDT ends both directions at once. There is no CloseWrite, and a peer discards what it
+// has still to send when it reads the end. Protocols that close one direction alone
+// need the streams of a multiplexer.
 //
-// A peer that aborted the connection makes calls fail with ErrReset, one that
-// vanished with ErrPeerTimeout: within Config.PeerTimeout if data are on their way,
-// within Config.IdleTimeout otherwise. A dial that nobody wants fails with
+// Calls fail with ErrReset if the peer has aborted the connection, and with
+// ErrPeerTimeout if it has vanished: within Config.PeerTimeout if data are on their
+// way, within Config.IdleTimeout otherwise. A dial that is refused fails with
 // ErrRefused, which is syscall.ECONNREFUSED.
 //
 // # Congestion control
 //
-// Config.CongestionControl chooses the controller; one of the caller's own has the
-// same powers as ours. The default is Fathom (NewFathom), which models the path and
-// tells losses beside a queue from those that the path has anyway: neither UDT's own
-// rate control nor BBR as drafted fills a long path that loses one packet in a
-// hundred. NewNative is UDT's own, for libudt's behaviour; NewBBR, NewCubic and
-// NewCTCP are what others run; NewLEDBAT yields to everybody. All of them work
-// towards the C++ library as well, from what its acknowledgements and loss reports
-// carry.
+// Config.CongestionControl chooses the controller; one of your own can do what those of
+// this package do. The default is NewFathom. It models the path, and distinguishes
+// losses beside a queue from those that the path has anyway: neither UDT's own rate
+// control nor BBR as drafted fills a long path that loses one packet in a hundred.
+// NewNative has libudt's behaviour. NewBBR, NewCubic and NewCTCP are those of other
+// transports. NewLEDBAT yields to all other traffic. All of them also work towards the
+// C++ library, from what its acknowledgements and loss reports carry.
 //
 // # Buffers
 //
 // Buffers start at 1 MiB and grow with rate and round trip, up to Config.SendBuffer
-// and Config.RecvBuffer and within the endpoint's Endpoint.SetMemoryLimit. Repairs
-// take round trips, so that a path wants four times the product of its rate and its
-// round trip: the default caps, 48 MiB, serve 1 Gbit/s at 100 ms. 10 Gbit/s at
-// 100 ms want caps of 500 MB on both sides, and nothing else.
+// and Config.RecvBuffer and within EndpointConfig.MemoryLimit. Repairs take round trips,
+// so a path needs four times the product of its rate and its round trip. The default
+// caps, 48 MiB, serve 1 Gbit/s at 100 ms. 10 Gbit/s at 100 ms need caps of 500 MB on
+// both sides, and nothing else.
 //
 // # Extensions
 //
 // Peers that both use this package recognise each other by a marker that the C++
-// library ignores, and then acknowledge with more detail: exact round trips, counts
-// of packets, lists of what is missing. It makes loss recovery faster and its
-// figures exact. Config.DisableExtensions turns it off.
+// library ignores. Their acknowledgements have more detail: exact round trips, counts
+// of packets, lists of what is missing. This makes loss recovery faster.
+// Config.DisableExtensions turns it off.
 //
 // # Security
 //
-// Plain UDT is neither authenticated nor encrypted. This package defeats attackers
-// who cannot see the traffic, and contains malformed and misbehaving peers: socket IDs
-// and sequence numbers are unpredictable; nothing is kept, and no more bytes are sent
-// than were received, before a peer has shown that it receives at its address; every
-// field of every packet is checked against what this connection can have; control
-// packets have budgets; a peer of this package that acknowledges what it has not
-// received is found out by counters (ErrOptimisticACK); and Config.Limits bounds what
-// all of them together can make a port spend. Config.Logger is told what should not
-// happen among honest peers.
+// Plain UDT is neither authenticated nor encrypted. This package defeats attackers who
+// do not see the traffic, and contains malformed and misbehaving peers:
 //
-// What plain mode cannot do: an attacker who sees the traffic can read it, put other
-// data in its place, acknowledge what has not arrived, slow senders down and end
-// connections. One who does not, but has learned addresses, ports and the socket ID,
-// gets a packet accepted with a chance of the window divided by 2^31, and ends a
-// connection to a C++ peer with one Shutdown unless Limits.ChallengeShutdown is set.
-// A cookie, guessed with a chance of 2^-31, shows that a client receives at its
-// address and not who it is. A peer that has connected may lie about losses and round
-// trips, and a C++ one about what it has received; it gains no more than its own path
-// and Config.MaxBandwidth allow. It may open as many connections as memory allows
+//   - Socket IDs and sequence numbers are unpredictable.
+//   - Before a peer has shown that it receives at its address, no state is kept for it,
+//     and no more bytes are sent to it than came from there.
+//   - Every field of every packet is checked against what the connection can have.
+//   - Control packets have budgets.
+//   - Counters expose a peer of this package that acknowledges what it has not received
+//     (ErrOptimisticACK).
+//   - Config.Limits bounds what all peers together can make a port spend.
+//   - EndpointConfig.Logger receives what should not happen among honest peers.
+//
+// Plain mode has these limits. An attacker who sees the traffic can read it, replace
+// it, acknowledge what has not arrived, slow senders down and end connections. An
+// attacker who does not see it, but knows addresses, ports and the socket ID, gets a
+// packet accepted with a probability of the window divided by 2^31, and ends a
+// connection to a C++ peer with one Shutdown unless Limits.ChallengeShutdown is set. A
+// cookie, which can be guessed with a probability of 2^-31, shows that a client receives
+// at its address, and not who it is. A connected peer can lie about losses and round
+// trips, and a C++ peer about what it has received. It gains no more than its own path
+// and Config.MaxBandwidth allow. It can open as many connections as memory allows
 // unless Limits.Conns or Limits.ConnsPerPrefix is set, and keep one that it does not
-// read unless Limits.StallTimeout is.
+// read unless Limits.StallTimeout is set.
 //
 // Config.Security turns on protected mode, in which every packet is encrypted and
-// authenticated, with keys from a TLS 1.3 handshake inside that of UDT. Both peers
-// must use this module. Its credentials are certificates, keys that the peers know of
-// each other, or a shared secret. An attacker on the path can then drop packets, but
-// not read, forge, change or repeat them.
+// authenticated, with keys from a TLS 1.3 handshake inside that of UDT. Both peers must
+// use this module. The credential is a certificate, keys that the peers know of each
+// other, or a shared secret. An attacker on the path can then drop packets, but not
+// read, forge, change or repeat them.
 //
-// Package tlsadapter puts TLS on top, which protects the bytes but not UDT's own
-// control packets: an attacker on the path can still end a connection, and crypto/tls
-// reports that only in the middle of a record. SECURITY.md has the threat model and
-// the table of attacks.
+// Package tlsadapter puts TLS on top. That protects the bytes, but not UDT's own control
+// packets: an attacker on the path can still end a connection, and crypto/tls reports
+// that only in the middle of a record. SECURITY.md has the threat model.
 //
 // # Limits
 //
-// A connection has at most 2^20 packets on their way. Addresses are *net.UDPAddr;
-// software that insists on *net.TCPAddr, such as the source-address restriction of
-// ssh certificates, refuses them. A path whose MTU is smaller than Config.MSS
-// works by fragmentation. A sender of the C++ library that hears from us steadily,
-// because we send data to it, retransmits a lost tail only when it pauses.
+// A connection has at most 2^20 packets on their way. Addresses are *net.UDPAddr:
+// software that requires *net.TCPAddr, such as the source-address restriction of ssh
+// certificates, refuses them. On a path whose MTU is smaller than Config.MSS, packets
+// are fragmented. A sender of the C++ library that receives data from us all the time
+// retransmits a lost tail only when we pause.
 package udt

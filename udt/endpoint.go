@@ -26,8 +26,9 @@ import (
 // An Endpoint owns one UDP socket and carries any number of connections, dialed
 // and accepted, on its port. Its methods may be called concurrently.
 //
-// Endpoints are made by NewEndpoint, or by Listen, ListenPacket and dials, whose
-// endpoints close by themselves with their last connection.
+// ListenEndpoint and NewEndpoint make an Endpoint, which Close or Shutdown ends. Listen,
+// ListenPacket and dials open one of their own, which closes by itself with its last
+// connection.
 type Endpoint struct {
 	sock      udpio.Socket
 	lease     lease.Lease
@@ -37,15 +38,15 @@ type Endpoint struct {
 	demux     demux
 	halfOpen  halfOpen
 	started   time.Time
-	owned     bool // closes with its last connection
-	logger    atomic.Pointer[slog.Logger]
+	owned     bool         // closes with its last connection
+	logger    *slog.Logger // constant, as are resets and foreign
+	resets    resetter
 	events    eventLog
 	refusal   bucket // of ICMP reports; belongs to the reader of the socket
-	foreign   atomic.Pointer[func(b []byte, from netip.AddrPort)]
+	foreign   func(b []byte, from netip.AddrPort)
 	done      chan struct{} // closed when the socket is no longer read
 	retired   atomic.Bool   // a connection has ended: closeIfIdle is due
 	listening atomic.Bool   // listener is not nil
-	resetting atomic.Bool   // there is a key for stateless resets
 	counts    endpointCounts
 	leave     chan struct{} // bounds the TLS work for clients at a time
 
@@ -55,7 +56,6 @@ type Endpoint struct {
 	admission admission
 	cookies   *secure.Jar
 	listener  *Listener
-	resets    resetter
 	dialing   int  // dials and packet connections that keep an owned endpoint open
 	closing   bool // no new connections
 	closed    bool
@@ -67,24 +67,30 @@ type endpointCounts struct {
 	handshakes, unauthorized, resets, resetsSent                                   atomic.Uint64
 }
 
-// NewEndpoint makes an endpoint of pc, which it takes over: pc must not be used any
-// more. If pc is a *net.UDPConn, the endpoint uses the system's batching and offload;
-// any other net.PacketConn is used through its interface, must have UDP addresses,
-// and is closed with the endpoint. On Linux an endpoint holds two file descriptors.
-func NewEndpoint(pc net.PacketConn) (*Endpoint, error) {
+// NewEndpoint makes an endpoint of pc, which belongs to the endpoint afterwards: do not
+// use pc again, and close it only if there was an error. If pc is a *net.UDPConn, the
+// endpoint uses the system's batching and offload; any other net.PacketConn is used
+// through its interface, must have UDP addresses, and is closed with the endpoint. On
+// Linux an endpoint holds two file descriptors. A nil config means the zero
+// EndpointConfig.
+func NewEndpoint(pc net.PacketConn, config *EndpointConfig) (*Endpoint, error) {
 	if pc == nil {
 		return nil, opError("listen", nil, nil, configError("no PacketConn"))
 	}
-	sock, err := udpio.Wrap(pc, udpio.Options{RecvBuffer: defaultUDPRecvBuffer, SendBuffer: defaultUDPSendBuffer})
-	if err != nil {
-		return nil, err
+	if err := config.check(); err != nil {
+		return nil, opError("listen", nil, nil, err)
 	}
-	e := startEndpoint(sock, false, nil)
+	sock, err := udpio.Wrap(pc, config.socketOptions(nil, nil))
+	if err != nil {
+		return nil, opError("listen", nil, nil, unwrapOp(err))
+	}
+	e := startEndpoint(sock, false, config)
 	e.lease.Start()
 	return e, nil
 }
 
-func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint {
+// startEndpoint makes an endpoint, whose lease the caller starts.
+func startEndpoint(sock udpio.Socket, owned bool, config *EndpointConfig) *Endpoint {
 	now := time.Now()
 	e := &Endpoint{
 		sock: sock, owned: owned, started: now, done: make(chan struct{}),
@@ -94,9 +100,7 @@ func startEndpoint(sock udpio.Socket, owned bool, logger *slog.Logger) *Endpoint
 	var seed [32]byte
 	rand.Read(seed[:])
 	e.random = mathrand.NewChaCha8(seed)
-	e.memory.Limit.Store(defaultMemoryLimit)
-	e.memory.ReadLimit.Store(defaultReceiveMemory)
-	e.useLogger(logger)
+	e.configure(config)
 	e.demux.init()
 	info := sock.Info()
 	e.share.buffer = info.RecvBuffer
@@ -118,25 +122,8 @@ func (e *Endpoint) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(e.sock.
 // endpoint was made of something other than a *net.UDPConn.
 func (e *Endpoint) SyscallConn() (syscall.RawConn, error) { return e.sock.SyscallConn() }
 
-// SetMemoryLimit bounds the bytes that the buffers of all connections together
-// may grow by beyond their initial sizes. The default is 1 GiB.
-func (e *Endpoint) SetMemoryLimit(n int64) { e.memory.Limit.Store(n) }
-
-// OnForeignPacket sets a function for datagrams that are not UDT's, such as
-// those of STUN. It is called from the goroutine that reads the socket: it must
-// not block, and must not keep b. Nil, the default, drops them.
-func (e *Endpoint) OnForeignPacket(f func(b []byte, from netip.AddrPort)) {
-	if f == nil {
-		e.foreign.Store(nil)
-		return
-	}
-	e.lease.Veto()
-	e.foreign.Store(&f)
-}
-
-// WriteTo sends a datagram of the caller's own to addr through the endpoint's
-// socket, unreliably, as is: a STUN request, say. It must not look like UDT to
-// the peer.
+// WriteTo sends b to addr as one UDP datagram through the endpoint's socket, such as a
+// STUN request. It must not look like UDT to the peer.
 func (e *Endpoint) WriteTo(b []byte, addr netip.AddrPort) error {
 	_, err := e.sock.Send(udpio.NewPeer(addr, netip.Addr{}), []wire.Run{{B: b}}, true)
 	return opError("write", e.LocalAddr(), net.UDPAddrFromAddrPort(addr), err)
@@ -148,18 +135,18 @@ type EndpointStats struct {
 	Connections            int    // registered
 	UnknownIDs             uint64 // packets to socket IDs that do not exist
 	WrongSource            uint64 // packets to a connection from another address
-	Malformed              uint64 // datagrams that are no UDT packets
-	Foreign                uint64 // handed to OnForeignPacket
-	HandshakesRefused      uint64 // clients answered with a refusal, copies of what they said not counted
-	HandshakesFailed       uint64 // TLS handshakes of clients that did not succeed
+	Malformed              uint64 // datagrams that are not UDT packets
+	Foreign                uint64 // handed to EndpointConfig.OnForeignPacket
+	HandshakesRefused      uint64 // clients answered with a refusal; repeated requests count once
+	HandshakesFailed       uint64 // TLS handshakes of clients that failed
 	HandshakesUnauthorized uint64 // of these, because of a credential, or of VerifyPeer
 	HandshakesPending      int    // TLS handshakes under way, dialed ones included
 	FalseCookies           uint64 // handshake packets dropped because their cookie is not ours, or old
 	StatelessResets        uint64 // connections ended by one
-	StatelessResetsSent    uint64 // because of Security.ResetKey
+	StatelessResetsSent    uint64 // because of EndpointConfig.ResetKey
 	HandshakesLimited      uint64 // handshake packets dropped because of Limits
-	HalfOpen               int    // accepted connections whose peers were not heard yet
-	HalfOpenShed           uint64 // of these that had to give way
+	HalfOpen               int    // accepted connections whose peers have not been heard yet
+	HalfOpenShed           uint64 // of these, ended early because there were too many
 	ReceiveHeld            int64  // bytes that wait to be read, to within 16 KiB per connection
 	SegmentationOffload    bool   // UDP GSO in use
 	ReceiveOffload         bool   // UDP GRO in use
@@ -168,18 +155,6 @@ type EndpointStats struct {
 	TransientErrors        uint64 // socket errors that were survived
 	SegmentationFallbacks  uint64 // segmented sends repeated unsegmented
 	MemoryHeld             int64  // bytes that buffers have grown by
-}
-
-// useLogger sets the logger if there is none yet.
-func (e *Endpoint) useLogger(l *slog.Logger) {
-	if l != nil {
-		e.logger.CompareAndSwap(nil, l)
-	}
-}
-
-// useLimits sets the limits of the whole port.
-func (e *Endpoint) useLimits(l *Limits) {
-	e.memory.ReadLimit.Store(limit(l.ReceiveMemory, defaultReceiveMemory))
 }
 
 // Stats returns a snapshot.
@@ -288,8 +263,8 @@ func (e *Endpoint) closeLocked() {
 	e.timers.Close()
 }
 
-// Close aborts every connection and closes the socket at once. Shutdown does it
-// in order.
+// Close aborts every connection and closes the socket at once. Shutdown ends them in
+// order.
 func (e *Endpoint) Close() error {
 	e.mu.Lock()
 	if e.closed {

@@ -128,9 +128,9 @@ func (e *Endpoint) deliver(now time.Time, blk *memory.Block, b []byte, segment i
 
 // handleForeign takes a datagram that belongs to no connection.
 func (e *Endpoint) handleForeign(b []byte, from netip.AddrPort) {
-	if f := e.foreign.Load(); f != nil {
+	if e.foreign != nil {
 		e.counts.foreign.Add(1)
-		(*f)(b, from)
+		e.foreign(b, from)
 		return
 	}
 	if len(b) < wire.HeaderLen {

@@ -48,7 +48,7 @@ func TestManyConnectionsShareAPort(t *testing.T) {
 					errs <- err
 				})
 				wg.Go(func() {
-					c, err := e.Dial(context.Background(), addrOf(ends[1-i].LocalAddr()), nil)
+					c, err := e.DialContext(context.Background(), "udt", ends[1-i].LocalAddr().String(), nil)
 					if err != nil {
 						errs <- err
 						return
@@ -104,7 +104,7 @@ func TestOneListenerAtATime(t *testing.T) {
 		require.ErrorIs(l, err, syscall.EADDRINUSE)
 		dialer := l.endpoint(addrA)
 		a, b := l.dial(dialer, nil, first)
-		waiting, err := dialer.Dial(context.Background(), addrB, nil)
+		waiting, err := dialer.DialContext(context.Background(), "udt", addrB.String(), nil)
 		require.NoError(l, err)
 		require.NoError(l, first.Close())
 		require.ErrorIs(l, first.Close(), net.ErrClosed)
@@ -112,7 +112,7 @@ func TestOneListenerAtATime(t *testing.T) {
 		require.ErrorIs(l, err, udt.ErrReset, "nobody had accepted it")
 		_, err = first.Accept()
 		require.ErrorIs(l, err, net.ErrClosed)
-		_, err = dialer.Dial(context.Background(), addrB, nil)
+		_, err = dialer.DialContext(context.Background(), "udt", addrB.String(), nil)
 		requireTimeout(l, err)
 
 		second, err := e.Listen(nil)
@@ -128,17 +128,18 @@ func TestOneListenerAtATime(t *testing.T) {
 // WriteTo sends the like; connections are not disturbed.
 func TestForeignPackets(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
-		a, b := l.pair(nil, nil)
+		var got [][]byte
+		a, b := l.pair(nil, &udt.Config{Endpoint: &udt.EndpointConfig{
+			OnForeignPacket: func(p []byte, from netip.AddrPort) {
+				got = append(got, append([]byte(nil), p...))
+				if from != addrA {
+					got = append(got, []byte("wrong source"))
+				}
+			},
+		}})
 		stun := []byte{0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
 		zero := make([]byte, 40) // to socket ID zero
 		foreign := [][]byte{stun, zero, stun[:4], {7}}
-		var got [][]byte
-		b.Endpoint().OnForeignPacket(func(p []byte, from netip.AddrPort) {
-			got = append(got, append([]byte(nil), p...))
-			if from != addrA {
-				got = append(got, []byte("wrong source"))
-			}
-		})
 		for _, p := range foreign {
 			require.NoError(l, a.Endpoint().WriteTo(p, addrB))
 		}
@@ -147,14 +148,13 @@ func TestForeignPackets(t *testing.T) {
 		synctest.Wait()
 		require.Equal(l, foreign, got)
 		require.EqualValues(l, len(foreign), b.Endpoint().Stats().Foreign)
-		b.Endpoint().OnForeignPacket(nil)
-		require.NoError(l, a.Endpoint().WriteTo(stun, addrB))
-		require.NoError(l, a.Endpoint().WriteTo(stun[:4], addrB))
+		require.NoError(l, b.Endpoint().WriteTo(stun, addrA)) // whose endpoint drops them
+		require.NoError(l, b.Endpoint().WriteTo(stun[:4], addrA))
 		time.Sleep(time.Second)
 		synctest.Wait()
 		require.Len(l, got, len(foreign))
-		require.EqualValues(l, 1, b.Endpoint().Stats().UnknownIDs)
-		require.EqualValues(l, 1, b.Endpoint().Stats().Malformed)
+		require.EqualValues(l, 1, a.Endpoint().Stats().UnknownIDs)
+		require.EqualValues(l, 1, a.Endpoint().Stats().Malformed)
 		go a.Close()
 		requireContent(l, b, 1000, io.EOF)
 	})
@@ -186,7 +186,7 @@ func TestShutdownDrains(t *testing.T) {
 		require.Zero(l, listener.Endpoint().Stats().Connections)
 		_, err := listener.Accept()
 		require.ErrorIs(l, err, net.ErrClosed)
-		_, err = listener.Endpoint().Dial(context.Background(), addrA, nil)
+		_, err = listener.Endpoint().DialContext(context.Background(), "udt", addrA.String(), nil)
 		require.ErrorIs(l, err, net.ErrClosed)
 		_, err = listener.Endpoint().Listen(nil)
 		require.ErrorIs(l, err, net.ErrClosed)
@@ -246,16 +246,13 @@ func TestEndpointClose(t *testing.T) {
 	}
 }
 
-// The buffers of all connections together do not grow beyond SetMemoryLimit, and
+// The buffers of all connections together do not grow beyond MemoryLimit, and
 // everything is given back.
 func TestMemoryLimit(t *testing.T) {
 	inLab(t, simnet.Link{Delay: 20 * time.Millisecond, Rate: 300e6}, func(l *lab) {
 		transfer := func(limit int64) (most int64) {
-			listener, e := l.listen(addrB, nil), l.endpoint(addrA)
-			if limit > 0 {
-				e.SetMemoryLimit(limit)
-				listener.Endpoint().SetMemoryLimit(limit)
-			}
+			config := &udt.Config{Endpoint: &udt.EndpointConfig{MemoryLimit: limit}}
+			listener, e := l.listen(addrB, config), l.configured(addrA, config)
 			var wg sync.WaitGroup
 			for range 3 {
 				a, b := l.dial(e, nil, listener)
@@ -467,17 +464,17 @@ func TestBacklog(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		listener, e := l.listen(addrB, &udt.Config{Backlog: 2}), l.endpoint(addrA)
 		for range 2 {
-			_, err := e.Dial(context.Background(), addrB, nil)
+			_, err := e.DialContext(context.Background(), "udt", addrB.String(), nil)
 			require.NoError(l, err)
 		}
 		start := time.Now()
-		_, err := e.Dial(context.Background(), addrB, nil)
+		_, err := e.DialContext(context.Background(), "udt", addrB.String(), nil)
 		require.ErrorIs(l, err, udt.ErrRefused)
 		require.NotErrorIs(l, err, udt.ErrMode)
 		l.requireTook(start, 40*time.Millisecond, 40*time.Millisecond, "the refusal")
 		_, err = listener.Accept()
 		require.NoError(l, err)
-		_, err = e.Dial(context.Background(), addrB, nil)
+		_, err = e.DialContext(context.Background(), "udt", addrB.String(), nil)
 		require.NoError(l, err)
 		require.EqualValues(l, 1, listener.Endpoint().Stats().HandshakesRefused)
 	})
@@ -488,7 +485,7 @@ func TestBacklog(t *testing.T) {
 func TestLateCopiesOfRefusedConclusionsAreRefused(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		listener := l.listen(addrB, &udt.Config{Backlog: 1})
-		l.endpoint(addrA).Dial(context.Background(), addrB, nil)
+		l.endpoint(addrA).DialContext(context.Background(), "udt", addrB.String(), nil)
 		client := l.raw(addrC, addrB)
 		conclusion := client.request(7)
 		answer, ok := client.handshake(conclusion)
@@ -519,7 +516,7 @@ func TestAcceptPeer(t *testing.T) {
 		listener := l.listen(addrB, config)
 		stranger := l.endpoint(addrC)
 		for range 3 {
-			_, err := stranger.Dial(context.Background(), addrB, &udt.Config{MSS: 1000})
+			_, err := stranger.DialContext(context.Background(), "udt", addrB.String(), &udt.Config{MSS: 1000})
 			require.ErrorIs(l, err, udt.ErrRefused)
 		}
 		require.Zero(l, listener.Endpoint().Stats().Connections)

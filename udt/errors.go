@@ -12,22 +12,22 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/secure"
 )
 
-// Causes of errors. The methods of this package return them inside a
-// *net.OpError; test for them with errors.Is. Other causes are net.ErrClosed
-// after our own Close, os.ErrDeadlineExceeded for deadlines, the context's
-// error where there is a context, and syscall.EPIPE for writing to a connection
-// that the peer has closed.
+// Causes of errors. The methods of this package return them inside a *net.OpError,
+// whose Net is that of every address, "udp"; test for them with errors.Is. Other
+// causes are net.ErrClosed after our own Close, os.ErrDeadlineExceeded for deadlines,
+// the context's error where there is a context, and syscall.EPIPE for writing to a
+// connection that the peer has closed.
 var (
-	// ErrRefused means that nobody listens at the address, or that the listener
-	// does not want the connection. It is syscall.ECONNREFUSED.
+	// ErrRefused means that there is no listener at the address, or that the listener
+	// refused the connection. It is syscall.ECONNREFUSED.
 	ErrRefused error = &cause{text: "connection refused", is: []error{syscall.ECONNREFUSED}}
 
 	// ErrReset means that the peer aborted the connection, or that data are
 	// missing at its end. It is syscall.ECONNRESET, and io.ErrUnexpectedEOF.
 	ErrReset error = &cause{text: "connection reset by peer", is: []error{syscall.ECONNRESET, io.ErrUnexpectedEOF}}
 
-	// ErrPeerTimeout means that the peer does not answer any more, or did not
-	// answer a handshake. Its Timeout method returns true. It is
+	// ErrPeerTimeout means that the peer has stopped answering, or did not answer a
+	// handshake. Its Timeout method returns true. It is
 	// syscall.ETIMEDOUT.
 	ErrPeerTimeout error = &cause{text: "peer does not answer", timeout: true, is: []error{syscall.ETIMEDOUT}}
 
@@ -49,8 +49,8 @@ var (
 	// error's text says which side and why.
 	ErrAuth error = &cause{text: "authentication failed", is: []error{syscall.EACCES}}
 
-	// ErrDowngrade means that somebody changed the handshake of a protected
-	// connection on its way.
+	// ErrDowngrade means that the handshake of a protected connection was changed on
+	// its way.
 	ErrDowngrade error = &cause{text: "handshake was changed in flight"}
 
 	// ErrKeyLimit means that a protected connection ran out of packet numbers under
@@ -59,12 +59,13 @@ var (
 
 	// ErrNotProtected means that a method needs protected mode.
 	ErrNotProtected error = &cause{text: "connection is not protected"}
+
 	// ErrOptimisticACK means that the peer acknowledged what it cannot have
-	// received, to be sent more than its path carries. It is ErrProtocol too.
+	// received, to get more than its path carries. It is ErrProtocol too.
 	ErrOptimisticACK error = &cause{text: "peer acknowledges what it cannot have received", is: []error{ErrProtocol}}
 
-	// ErrConfig means that a field of a Config, a Dialer or an argument is out of
-	// range; the error's text says which.
+	// ErrConfig means that an argument, or a field of a Config, an EndpointConfig or a
+	// Dialer, is out of range; the error's text says which and what range it has.
 	ErrConfig error = &cause{text: "invalid configuration"}
 )
 
@@ -158,7 +159,16 @@ func opError(op string, source, addr net.Addr, err error) error {
 	if err == nil || err == io.EOF || err == io.ErrShortBuffer {
 		return err
 	}
-	return &net.OpError{Op: op, Net: "udt", Source: source, Addr: addr, Err: err}
+	return &net.OpError{Op: op, Net: "udp", Source: source, Addr: addr, Err: err}
+}
+
+// unwrapOp returns the cause in err, which is put into an error of our own.
+func unwrapOp(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 // errTimeout is what calls return whose deadline has passed.

@@ -116,17 +116,17 @@ func (v *eventLog) next() (event, bool) {
 // event has an event logged. It may be called under any lock, and is cheap if there is
 // no logger.
 func (e *Endpoint) event(now time.Time, kind eventKind, peer netip.AddrPort, attrs ...slog.Attr) {
-	logger := e.logger.Load()
-	if logger == nil {
+	if e.logger == nil {
 		return
 	}
 	if e.events.add(e.milliseconds(now), event{at: now, kind: kind, peer: peer, attrs: attrs}) {
-		go e.logEvents(logger)
+		go e.logEvents()
 	}
 }
 
 // logEvents logs until no event is left.
-func (e *Endpoint) logEvents(logger *slog.Logger) {
+func (e *Endpoint) logEvents() {
+	logger := e.logger
 	ctx := context.Background()
 	local := slog.Any("local", e.LocalAddr())
 	for {

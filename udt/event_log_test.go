@@ -32,14 +32,14 @@ func TestLoggerMayUseTheConnection(t *testing.T) {
 	inLab(t, fastLink, func(l *lab) {
 		config := psk(udt.ModeStream)
 		var server *udt.Conn
-		config.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
+		config.Endpoint = &udt.EndpointConfig{Logger: slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
 			require.NotZero(l, server.Stats().PacketsForged)
 			require.NotZero(l, server.Endpoint().Stats().Connections)
 			_, err := server.Write([]byte("help"))
 			require.NoError(l, err)
 			require.NoError(l, server.Close())
 			return len(b), nil
-		}), nil))
+		}), nil))}
 		a, b, ids, _, _ := protectedLab(l, config)
 		server = b
 		l.forged(ids[1])
@@ -56,10 +56,10 @@ func TestSlowLoggerHoldsUpNothing(t *testing.T) {
 		config := psk(udt.ModeStream)
 		var text bytes.Buffer
 		blocked := make(chan struct{})
-		config.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
+		config.Endpoint = &udt.EndpointConfig{Logger: slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
 			<-blocked
 			return text.Write(b)
-		}), nil))
+		}), nil))}
 		a, b, ids, _, _ := protectedLab(l, config)
 		const n = 500
 		for range n {

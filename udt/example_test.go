@@ -72,18 +72,14 @@ func ExampleDialer_DialContext() {
 // Two peers dial each other from known ports, with no listener: the way through
 // most address translators.
 func ExampleDialer_rendezvous() {
-	endpoint := func() *udt.Endpoint {
-		pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			log.Fatal(err)
-		}
-		e, err := udt.NewEndpoint(pc)
-		if err != nil {
-			log.Fatal(err)
-		}
-		return e
+	a, err := udt.ListenEndpoint("udt", "127.0.0.1:0", nil)
+	if err != nil {
+		log.Fatal(err)
 	}
-	a, b := endpoint(), endpoint()
+	b, err := udt.ListenEndpoint("udt", "127.0.0.1:0", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer a.Close()
 	defer b.Close()
 
@@ -125,8 +121,8 @@ func ExampleConn_WriteMessage() {
 	}
 	defer peer.Close()
 
-	conn.WriteMessage([]byte("one"), udt.MessageOptions{Ordered: true})
-	conn.WriteMessage([]byte("two"), udt.MessageOptions{Ordered: true, TTL: time.Minute})
+	conn.WriteMessage([]byte("one"), udt.MessageOptions{})
+	conn.WriteMessage([]byte("two"), udt.MessageOptions{TTL: time.Minute})
 	buf := make([]byte, 1024)
 	for range 2 {
 		n, err := peer.ReadMessage(buf)

@@ -366,8 +366,8 @@ func (e *Endpoint) secureConfig(core *proto.Config, s *Security, local, remote n
 		kind = wire.SocketMessage
 	}
 	var token []byte
-	if s.ResetKey != nil {
-		t := tokenOf(s.ResetKey, local.Port(), core.LocalID)
+	if e.resets.key != nil {
+		t := tokenOf(e.resets.key, local.Port(), core.LocalID)
 		token = t[:]
 	}
 	return secure.Config{

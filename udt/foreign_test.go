@@ -17,14 +17,15 @@ import (
 func TestMergedForeignPacketsAreSeparated(t *testing.T) {
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	require.NoError(t, err)
-	e, err := NewEndpoint(pc)
+	var sizes []int
+	e, err := NewEndpoint(pc, &EndpointConfig{
+		OnForeignPacket: func(b []byte, _ netip.AddrPort) { sizes = append(sizes, len(b)) },
+	})
 	require.NoError(t, err)
 	defer func() {
 		e.Close()
 		<-e.done
 	}()
-	var sizes []int
-	e.OnForeignPacket(func(b []byte, _ netip.AddrPort) { sizes = append(sizes, len(b)) })
 	for _, id := range []byte{0, 9} {
 		sizes = nil
 		b := memory.NewBlock()

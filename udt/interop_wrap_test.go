@@ -96,7 +96,7 @@ func TestNumbersWrapTowardsTheReference(t *testing.T) {
 			out, in := make([]byte, size), make([]byte, size+1)
 			_, err := io.ReadFull(interop.Pattern(uint64(i)), out)
 			require.NoError(t, err)
-			require.NoError(t, conn.WriteMessage(out, udt.MessageOptions{Ordered: true}))
+			require.NoError(t, conn.WriteMessage(out, udt.MessageOptions{}))
 			n, err := conn.ReadMessage(in)
 			require.NoError(t, err)
 			require.True(t, string(out) == string(in[:n]), "message %d came back changed", i)

@@ -46,7 +46,16 @@ func (l *lab) socket(a netip.AddrPort) *simnet.Conn {
 
 func (l *lab) endpoint(a netip.AddrPort) *udt.Endpoint {
 	l.Helper()
-	e, err := udt.NewEndpoint(l.socket(a))
+	return l.configured(a, nil)
+}
+
+// configured opens the port a as c.Endpoint says.
+func (l *lab) configured(a netip.AddrPort, c *udt.Config) *udt.Endpoint {
+	l.Helper()
+	if c == nil {
+		c = &udt.Config{}
+	}
+	e, err := udt.NewEndpoint(l.socket(a), c.Endpoint)
 	require.NoError(l, err)
 	l.Cleanup(func() { e.Close() })
 	return e
@@ -54,7 +63,7 @@ func (l *lab) endpoint(a netip.AddrPort) *udt.Endpoint {
 
 func (l *lab) listen(a netip.AddrPort, c *udt.Config) *udt.Listener {
 	l.Helper()
-	listener, err := l.endpoint(a).Listen(c)
+	listener, err := l.configured(a, c).Listen(c)
 	require.NoError(l, err)
 	return listener
 }
@@ -62,7 +71,7 @@ func (l *lab) listen(a netip.AddrPort, c *udt.Config) *udt.Listener {
 // dial connects from e to a listener and returns both ends.
 func (l *lab) dial(e *udt.Endpoint, c *udt.Config, to *udt.Listener) (dialed, accepted *udt.Conn) {
 	l.Helper()
-	dialed, err := e.Dial(context.Background(), addrOf(to.Addr()), c)
+	dialed, err := e.DialContext(context.Background(), "udt", to.Addr().String(), c)
 	require.NoError(l, err)
 	accepted, err = to.AcceptUDT()
 	require.NoError(l, err)
@@ -72,13 +81,13 @@ func (l *lab) dial(e *udt.Endpoint, c *udt.Config, to *udt.Listener) (dialed, ac
 // pair connects addrA to a listener at addrB.
 func (l *lab) pair(client, server *udt.Config) (dialed, accepted *udt.Conn) {
 	l.Helper()
-	return l.dial(l.endpoint(addrA), client, l.listen(addrB, server))
+	return l.dial(l.configured(addrA, client), client, l.listen(addrB, server))
 }
 
 // packets opens a PacketConn.
 func (l *lab) packets(a netip.AddrPort, c *udt.Config) *udt.PacketConn {
 	l.Helper()
-	p, err := l.endpoint(a).ListenPacket(c)
+	p, err := l.configured(a, c).ListenPacket(c)
 	require.NoError(l, err)
 	return p
 }

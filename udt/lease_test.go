@@ -21,7 +21,9 @@ func holds(c *Conn) bool {
 
 // echoPair returns a dialed connection on loopback whose accepted end echoes, after
 // so many exchanges that its Reads read the socket themselves.
-func echoPair(t *testing.T) *Conn {
+func echoPair(t *testing.T) *Conn { return echoPairOf(t, nil) }
+
+func echoPairOf(t *testing.T, port *EndpointConfig) *Conn {
 	l, err := Listen("udt", "127.0.0.1:0", nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
@@ -38,7 +40,7 @@ func echoPair(t *testing.T) *Conn {
 		}
 	}()
 	t.Cleanup(func() { l.Close(); <-echoed })
-	c, err := Dial("udt", l.Addr().String(), &Config{HandshakeTimeout: time.Minute})
+	c, err := Dial("udt", l.Addr().String(), &Config{HandshakeTimeout: time.Minute, Endpoint: port})
 	require.NoError(t, err)
 	for range 4 * lendAfter {
 		asking(t, c)
@@ -133,9 +135,8 @@ func TestSocketIsReadWithoutACall(t *testing.T) {
 // A function of the user is called by a goroutine, never by a call that may hold
 // what the function waits for.
 func TestFunctionsOfTheUserKeepTheReader(t *testing.T) {
-	c := echoPair(t)
+	c := echoPairOf(t, &EndpointConfig{OnForeignPacket: func([]byte, netip.AddrPort) {}})
 	defer c.Close()
-	c.endpoint.OnForeignPacket(func([]byte, netip.AddrPort) {})
 	for range 100 {
 		asking(t, c)
 	}

@@ -1,6 +1,7 @@
 package udt
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -26,7 +27,7 @@ type ListenConfig struct {
 }
 
 // Listen announces on the local address and accepts stream or message
-// connections, as config.Mode says. Known networks are "udt", "udt4" (IPv4 only)
+// connections, according to config.Mode. Known networks are "udt", "udt4" (IPv4 only)
 // and "udt6" (IPv6 only). The address is as for net.Listen: without a host it is
 // the wildcard, with port 0 the system chooses one. A nil config means the zero
 // Config.
@@ -57,6 +58,17 @@ func (lc *ListenConfig) listen(ctx context.Context, network, address string) (*L
 	return l, nil
 }
 
+// ListenEndpoint opens the UDP port at the local address, without a listener yet.
+// Networks and addresses are those of Listen. A nil config means the zero
+// EndpointConfig. For a socket with options of your own, use net.ListenConfig and
+// NewEndpoint.
+func ListenEndpoint(network, address string, config *EndpointConfig) (*Endpoint, error) {
+	if err := config.check(); err != nil {
+		return nil, opError("listen", nil, nil, err)
+	}
+	return listenEndpoint(context.Background(), network, address, false, config, nil)
+}
+
 // open makes the endpoint of a listener or a PacketConn.
 func (lc *ListenConfig) open(ctx context.Context, network, address string) (*Endpoint, error) {
 	config := lc.Config
@@ -66,6 +78,14 @@ func (lc *ListenConfig) open(ctx context.Context, network, address string) (*End
 	if err := config.check(); err != nil {
 		return nil, opError("listen", nil, nil, err)
 	}
+	return listenEndpoint(ctx, network, address, true, config.Endpoint, lc.Control)
+}
+
+// listenEndpoint opens a port. An owned one closes with its last connection.
+func listenEndpoint(
+	ctx context.Context, network, address string, owned bool, config *EndpointConfig,
+	control func(network, address string, c syscall.RawConn) error,
+) (*Endpoint, error) {
 	family, err := udpNetwork(network)
 	if err != nil {
 		return nil, opError("listen", nil, nil, err)
@@ -74,23 +94,13 @@ func (lc *ListenConfig) open(ctx context.Context, network, address string) (*End
 	if err != nil {
 		return nil, opError("listen", nil, nil, err)
 	}
-	sock, err := udpio.Listen(ctx, family, addrs[0], config.socketOptions(lc.Control, nil))
+	sock, err := udpio.Listen(ctx, family, addrs[0], config.socketOptions(control, nil))
 	if err != nil {
 		return nil, opError("listen", nil, net.UDPAddrFromAddrPort(addrs[0]), unwrapOp(err))
 	}
-	e := startEndpoint(sock, true, config.Logger)
+	e := startEndpoint(sock, owned, config)
 	e.lease.Start()
 	return e, nil
-}
-
-func (c *Config) socketOptions(
-	control func(network, address string, c syscall.RawConn) error,
-	controlContext func(ctx context.Context, network, address string, c syscall.RawConn) error,
-) udpio.Options {
-	return udpio.Options{
-		RecvBuffer: or(c.UDPRecvBuffer, defaultUDPRecvBuffer), SendBuffer: or(c.UDPSendBuffer, defaultUDPSendBuffer),
-		DisableOffload: c.DisableOffload, Control: control, ControlContext: controlContext,
-	}
 }
 
 // Listen accepts connections on the endpoint's port. There can be one listener
@@ -123,7 +133,6 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 			return nil, opError("listen", nil, e.LocalAddr(), err)
 		}
 	}
-	e.useLogger(config.Logger)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
@@ -134,11 +143,6 @@ func (e *Endpoint) listenFor(config *Config, p *PacketConn) (*Listener, error) {
 	}
 	e.listener = l
 	e.listening.Store(true)
-	if config.Security.on() {
-		e.resets.key, e.resets.port = config.Security.ResetKey, e.sock.LocalAddr().Port()
-		e.resetting.Store(e.resets.key != nil)
-	}
-	e.useLimits(&config.Limits)
 	if config.AcceptPeer != nil {
 		e.lease.Veto()
 	}
@@ -162,9 +166,9 @@ type Listener struct {
 	closed   bool
 }
 
-// Accept waits for the next connection and returns it; its dynamic type is
-// *Conn. It does not wait for data from the peer, so a server may speak first.
-// It fails only because of Close, whose error is net.ErrClosed, and SetDeadline.
+// Accept waits for the next connection and returns it; its dynamic type is *Conn. It
+// does not wait for data from the peer, so a server may speak first. It fails only
+// after Close, with net.ErrClosed, and when the deadline has passed.
 func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.AcceptUDT()
 	if err != nil {
@@ -198,8 +202,8 @@ func (l *Listener) AcceptUDT() (*Conn, error) {
 // Close.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
-// Endpoint returns the endpoint that carries the listener's connections. It can
-// listen again after the listener was closed, and be shut down.
+// Endpoint returns the endpoint that carries the listener's connections. Its Shutdown
+// ends them in order, and it can listen again after the listener was closed.
 func (l *Listener) Endpoint() *Endpoint { return l.endpoint }
 
 // SetDeadline sets the deadline of present and future calls of Accept. The zero
@@ -214,9 +218,9 @@ func (l *Listener) SetDeadline(t time.Time) error {
 	return nil
 }
 
-// Close stops listening. Connections already accepted are not closed; those that
-// wait to be accepted are aborted. If Listen of this package made the endpoint,
-// its socket is closed when the last connection has ended.
+// Close stops listening. It aborts connections that wait to be accepted, and leaves
+// others open. If the function Listen opened the port, its socket is closed when the
+// last connection has ended.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	if l.closed {
@@ -248,7 +252,7 @@ func (l *Listener) Close() error {
 func (l *Listener) reserve() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || l.reserved >= or(l.config.Backlog, defaultBacklog) {
+	if l.closed || l.reserved >= cmp.Or(l.config.Backlog, defaultBacklog) {
 		return false
 	}
 	l.reserved++
@@ -259,14 +263,14 @@ func (l *Listener) reserve() bool {
 func (l *Listener) full() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.closed || l.reserved >= or(l.config.Backlog, defaultBacklog)
+	return l.closed || l.reserved >= cmp.Or(l.config.Backlog, defaultBacklog)
 }
 
 // halfFull reports whether more than half of the backlog is taken.
 func (l *Listener) halfFull() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.reserved > or(l.config.Backlog, defaultBacklog)/2
+	return l.reserved > cmp.Or(l.config.Backlog, defaultBacklog)/2
 }
 
 // forget takes c out of the backlog if it is still there.

@@ -8,13 +8,19 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/proto"
 )
 
-// MessageOptions control the delivery of one message.
+// MessageOptions control the delivery of one message. With the zero value it is
+// delivered as one that Write sends: in order, however long that takes.
 type MessageOptions struct {
-	TTL     time.Duration // drop the message if it is not delivered in time; zero means never
-	Ordered bool          // deliver after every message sent before it
+	// TTL is after how long a message that is not delivered is dropped. Zero means
+	// never; negative is an error that Is ErrConfig.
+	TTL time.Duration
+
+	// Unordered lets a message be delivered ahead of earlier ones that are incomplete.
+	// Other messages are delivered after every message sent before them.
+	Unordered bool
 }
 
-// A Message is one that ReadMessages lends.
+// A Message is a message in memory that ReadMessages lends.
 type Message struct {
 	// Payload is the message. It must not be modified, nor used after Release.
 	Payload []byte
@@ -41,8 +47,7 @@ func (c *Conn) MaxMessage() int {
 
 // WriteMessage sends b as one message in ModeMessage. It returns when b has been
 // copied to the send buffer, waiting for room under the write deadline; a
-// message is accepted whole or not at all. An empty b is no message and sends
-// nothing. The error is ErrMessageTooLong for a message over MaxMessage, and
+// message is accepted whole or not at all. An empty b sends nothing. The error is ErrMessageTooLong for a message over MaxMessage, and
 // ErrMode in ModeStream.
 func (c *Conn) WriteMessage(b []byte, opts MessageOptions) error {
 	v := [1][]byte{b}
@@ -106,7 +111,7 @@ func (c *Conn) putMessagesLocked(v [][]byte, opts MessageOptions) (int, error) {
 		rooms[i] = rooms[i][:copy(rooms[i], v[i])]
 	}
 	c.mu.Lock()
-	c.core.CommitSolos(time.Now(), &r, rooms[:n], opts.Ordered)
+	c.core.CommitSolos(time.Now(), &r, rooms[:n], !opts.Unordered)
 	clear(rooms[:])
 	solos.Put(rooms)
 	return n, nil
@@ -124,7 +129,7 @@ func (c *Conn) putMessageLocked(v [][]byte, size int, opts MessageOptions) error
 	case size == 0:
 		return nil
 	}
-	for !c.core.BeginMessage(time.Now(), size, opts.TTL, opts.Ordered) {
+	for !c.core.BeginMessage(time.Now(), size, opts.TTL, !opts.Unordered) {
 		if err := c.awaitRoomLocked(size); err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ func (c *Conn) FillMessages(fill func(v [][]byte) int, opts MessageOptions) (int
 			return total, c.opError("write", err)
 		}
 		v := rooms[:r.Rooms(rooms[:])]
-		n = c.fillLocked(&r, v, fill, opts.Ordered)
+		n = c.fillLocked(&r, v, fill, !opts.Unordered)
 		total += n
 		if n < len(v) {
 			break

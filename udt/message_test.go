@@ -91,7 +91,7 @@ func TestEmptyMessagesAreNotSent(t *testing.T) {
 		n, err := a.Write(nil)
 		require.NoError(l, err)
 		require.Zero(l, n)
-		require.NoError(l, a.WriteMessage([]byte{}, udt.MessageOptions{}))
+		require.NoError(l, a.WriteMessage([]byte{}, udt.MessageOptions{Unordered: true}))
 		require.NoError(l, a.Close())
 		texts, err := readAll(b)
 		require.Empty(l, texts)
@@ -103,7 +103,7 @@ func TestEmptyMessagesAreNotSent(t *testing.T) {
 func TestShortBufferLosesTheRestOfOneMessage(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		a, b := l.pair(messages, messages)
-		_, err := a.WriteMessages([][]byte{[]byte("0123456789"), make([]byte, 5000), []byte("next")}, udt.MessageOptions{Ordered: true})
+		_, err := a.WriteMessages([][]byte{[]byte("0123456789"), make([]byte, 5000), []byte("next")}, udt.MessageOptions{})
 		require.NoError(l, err)
 		buf := make([]byte, 4)
 		n, err := b.ReadMessage(buf)
@@ -137,15 +137,15 @@ func TestMaxMessage(t *testing.T) {
 				if c[0].SendBuffer != 0 {
 					require.LessOrEqual(l, size, c[0].SendBuffer)
 				}
-				err := a.WriteMessage(make([]byte, size+1), udt.MessageOptions{})
+				err := a.WriteMessage(make([]byte, size+1), udt.MessageOptions{Unordered: true})
 				require.ErrorIs(l, err, udt.ErrMessageTooLong)
 				require.ErrorIs(l, err, syscall.EMSGSIZE)
-				n, err := a.WriteMessages([][]byte{[]byte("x"), make([]byte, size+1), []byte("y")}, udt.MessageOptions{})
+				n, err := a.WriteMessages([][]byte{[]byte("x"), make([]byte, size+1), []byte("y")}, udt.MessageOptions{Unordered: true})
 				require.ErrorIs(l, err, udt.ErrMessageTooLong)
 				require.Equal(l, 1, n, "the messages before it are sent")
 				message := make([]byte, size)
 				fillContent(message, 3)
-				require.NoError(l, a.WriteMessage(message, udt.MessageOptions{Ordered: true}))
+				require.NoError(l, a.WriteMessage(message, udt.MessageOptions{}))
 				buf := make([]byte, size)
 				n, err = b.ReadMessage(buf)
 				require.NoError(l, err)
@@ -170,7 +170,7 @@ func TestWriteMessagesCountsWhatItAccepted(t *testing.T) {
 		}
 		start := time.Now()
 		a.SetWriteDeadline(start.Add(time.Second))
-		accepted, err := a.WriteMessages(v, udt.MessageOptions{Ordered: true})
+		accepted, err := a.WriteMessages(v, udt.MessageOptions{})
 		require.ErrorIs(l, err, os.ErrDeadlineExceeded)
 		l.requireTook(start, time.Second, time.Second, "WriteMessages")
 		require.Greater(l, accepted, 10)
@@ -205,7 +205,7 @@ func TestLentMessagesStayUntilReleased(t *testing.T) {
 						fillContent(m, i)
 						v = append(v, m)
 					}
-					if _, err := a.WriteMessages(v, udt.MessageOptions{Ordered: true}); err != nil {
+					if _, err := a.WriteMessages(v, udt.MessageOptions{}); err != nil {
 						done <- err
 						return
 					}
@@ -258,12 +258,12 @@ func TestExpiredMessagesAreDroppedAndLaterOnesArrive(t *testing.T) {
 			config.MaxBandwidth = 100_000
 			a, b := l.pair(&config, &config)
 			// Half a second's worth, then messages that live for a tenth.
-			require.NoError(l, a.WriteMessage(make([]byte, 50_000), udt.MessageOptions{Ordered: true}))
+			require.NoError(l, a.WriteMessage(make([]byte, 50_000), udt.MessageOptions{}))
 			for range 5 {
-				require.NoError(l, a.WriteMessage(make([]byte, 3000), udt.MessageOptions{Ordered: true, TTL: 100 * time.Millisecond}))
+				require.NoError(l, a.WriteMessage(make([]byte, 3000), udt.MessageOptions{TTL: 100 * time.Millisecond}))
 			}
-			require.NoError(l, a.WriteMessage([]byte("long-lived"), udt.MessageOptions{Ordered: true, TTL: time.Hour}))
-			require.NoError(l, a.WriteMessage([]byte("last"), udt.MessageOptions{Ordered: true}))
+			require.NoError(l, a.WriteMessage([]byte("long-lived"), udt.MessageOptions{TTL: time.Hour}))
+			require.NoError(l, a.WriteMessage([]byte("last"), udt.MessageOptions{}))
 			go a.Close()
 			texts, err := readAll(b)
 			require.Equal(l, io.EOF, err)
@@ -285,7 +285,7 @@ func TestTimeToLiveUnderLoss(t *testing.T) {
 			done := make(chan error, 1)
 			go func() {
 				for i := range count {
-					o := udt.MessageOptions{Ordered: true}
+					o := udt.MessageOptions{}
 					if i%3 != 0 {
 						o.TTL = 30 * time.Millisecond
 					}
@@ -325,7 +325,7 @@ func TestTimeToLiveUnderLoss(t *testing.T) {
 func TestNegativeTimeToLive(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		a, _ := l.pair(messages, messages)
-		err := a.WriteMessage([]byte("x"), udt.MessageOptions{TTL: -1})
+		err := a.WriteMessage([]byte("x"), udt.MessageOptions{Unordered: true, TTL: -1})
 		require.ErrorIs(l, err, udt.ErrConfig)
 	})
 }
@@ -341,7 +341,7 @@ func TestUnorderedMessagesOvertakeAGap(t *testing.T) {
 				l.net.SetFilter(dropData(first))
 				start := time.Now()
 				for _, text := range []string{"one", "two", "three"} {
-					require.NoError(l, a.WriteMessage([]byte(text), udt.MessageOptions{Ordered: ordered}))
+					require.NoError(l, a.WriteMessage([]byte(text), udt.MessageOptions{Unordered: !ordered}))
 				}
 				var order []string
 				buf := make([]byte, 10)
@@ -368,11 +368,11 @@ func TestUnorderedMessagesOvertakeAGap(t *testing.T) {
 func TestMessageMethodsInStreamMode(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		a, b := l.pair(nil, nil)
-		require.ErrorIs(l, a.WriteMessage([]byte("x"), udt.MessageOptions{}), udt.ErrMode)
-		n, err := a.WriteMessages([][]byte{[]byte("x")}, udt.MessageOptions{})
+		require.ErrorIs(l, a.WriteMessage([]byte("x"), udt.MessageOptions{Unordered: true}), udt.ErrMode)
+		n, err := a.WriteMessages([][]byte{[]byte("x")}, udt.MessageOptions{Unordered: true})
 		require.ErrorIs(l, err, udt.ErrMode)
 		require.Zero(l, n)
-		_, err = a.FillMessages(func([][]byte) int { panic("called") }, udt.MessageOptions{})
+		_, err = a.FillMessages(func([][]byte) int { panic("called") }, udt.MessageOptions{Unordered: true})
 		require.ErrorIs(l, err, udt.ErrMode)
 		_, err = b.ReadMessage(make([]byte, 10))
 		require.ErrorIs(l, err, udt.ErrMode)
@@ -395,7 +395,7 @@ func TestWrongModeIsRefusedAtOnce(t *testing.T) {
 			listener := l.listen(addrB, &udt.Config{Mode: mode})
 			e := l.endpoint(addrA)
 			start := time.Now()
-			_, err := e.Dial(context.Background(), addrB, &udt.Config{Mode: 1 - mode})
+			_, err := e.DialContext(context.Background(), "udt", addrB.String(), &udt.Config{Mode: 1 - mode})
 			require.ErrorIs(l, err, udt.ErrRefused)
 			require.ErrorIs(l, err, syscall.ECONNREFUSED)
 			require.ErrorIs(l, err, udt.ErrMode)
@@ -469,7 +469,7 @@ func TestFillMessages(t *testing.T) {
 		inLab(t, simnet.Link{Delay: 5 * time.Millisecond, Loss: 0.03}, func(l *lab) {
 			a, b := l.pair(config, config)
 			size := a.PacketPayload()
-			n, err := a.FillMessages(func(v [][]byte) int { return 0 }, udt.MessageOptions{})
+			n, err := a.FillMessages(func(v [][]byte) int { return 0 }, udt.MessageOptions{Unordered: true})
 			require.NoError(l, err)
 			require.Zero(l, n)
 			const count = 5000
@@ -491,7 +491,7 @@ func TestFillMessages(t *testing.T) {
 							i++
 						}
 						return len(v)
-					}, udt.MessageOptions{Ordered: true})
+					}, udt.MessageOptions{})
 					if err == nil && n != i-before {
 						err = fmt.Errorf("%d messages sent of %d", n, i-before)
 					}
@@ -528,17 +528,17 @@ func TestFillMessagesWaits(t *testing.T) {
 			n, err = a.FillMessages(func(v [][]byte) int {
 				made += len(v)
 				return len(v)
-			}, udt.MessageOptions{})
+			}, udt.MessageOptions{Unordered: true})
 			sent += n
 		}
 		require.ErrorIs(l, err, os.ErrDeadlineExceeded)
 		l.requireTook(start, time.Second, time.Second, "FillMessages")
 		require.Equal(l, made, sent)
 		never := func([][]byte) int { panic("called") }
-		_, err = a.FillMessages(never, udt.MessageOptions{TTL: time.Second})
+		_, err = a.FillMessages(never, udt.MessageOptions{Unordered: true, TTL: time.Second})
 		require.ErrorIs(l, err, udt.ErrConfig)
 		require.NoError(l, a.Abort())
-		_, err = a.FillMessages(never, udt.MessageOptions{})
+		_, err = a.FillMessages(never, udt.MessageOptions{Unordered: true})
 		require.ErrorIs(l, err, net.ErrClosed)
 	})
 }

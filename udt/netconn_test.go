@@ -114,6 +114,45 @@ func TestRow20AddressesAreUDP(t *testing.T) {
 	})
 }
 
+// The Net of every error is the Network of every address: programs switch on either.
+func TestErrorsNameTheNetworkOfAddresses(t *testing.T) {
+	inLab(t, wan, func(l *lab) {
+		a, _ := l.pair(nil, nil)
+		p, listener := l.packets(addrC, nil), l.listen(netip.AddrPortFrom(addrC.Addr(), addrC.Port()+1), nil)
+		require.NoError(l, a.Close())
+		require.NoError(l, p.Close())
+		require.NoError(l, listener.Close())
+		canceled, cancel := context.WithCancel(context.Background())
+		cancel()
+		b := make([]byte, 1)
+		for name, call := range map[string]func() error{
+			"Conn.Read":                func() error { _, err := a.Read(b); return err },
+			"Conn.Write":               func() error { _, err := a.Write(b); return err },
+			"Conn.ReadMessage":         func() error { _, err := a.ReadMessage(b); return err },
+			"Conn.SetDeadline":         func() error { return a.SetDeadline(time.Time{}) },
+			"Conn.Close":               a.Close,
+			"Conn.UpdateKeys":          a.UpdateKeys,
+			"Listener.Accept":          func() error { _, err := listener.Accept(); return err },
+			"Listener.Close":           listener.Close,
+			"PacketConn.ReadFrom":      func() error { _, _, err := p.ReadFrom(b); return err },
+			"PacketConn.WriteTo":       func() error { _, err := p.WriteTo(b, udpAddr(addrA)); return err },
+			"PacketConn.Close":         p.Close,
+			"Endpoint.DialContext":     func() error { _, err := a.Endpoint().DialContext(canceled, "udt4", addrB.String(), nil); return err },
+			"Endpoint.ListenPacket":    func() error { _, err := a.Endpoint().ListenPacket(&udt.Config{MSS: 1}); return err },
+			"Dial":                     func() error { _, err := udt.Dial("udt", "", nil); return err },
+			"Listen":                   func() error { _, err := udt.Listen("udt6", "", nil); return err },
+			"ListenEndpoint":           func() error { _, err := udt.ListenEndpoint("tcp", ":0", nil); return err },
+			"NewEndpoint":              func() error { _, err := udt.NewEndpoint(nil, nil); return err },
+			"ListenPacket":             func() error { _, err := udt.ListenPacket("", ":0", nil); return err },
+			"Endpoint.Close, a second": func() error { a.Endpoint().Close(); return a.Endpoint().Close() },
+		} {
+			var op *net.OpError
+			require.ErrorAs(l, call(), &op, name)
+			require.Equal(l, a.LocalAddr().Network(), op.Net, name)
+		}
+	})
+}
+
 // CloseRead ends reading and leaves the rest as it is: the peer can send as much
 // as it likes, and our own data arrive.
 func TestRow23CloseRead(t *testing.T) {

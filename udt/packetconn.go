@@ -23,8 +23,8 @@ const (
 //
 // The first message to an address opens a connection to it; connections are
 // accepted too. A PacketConn writes on its oldest live connection with a peer, so
-// if both peers dial at once, both connections are kept and read, and order holds
-// within each direction. Connections without messages for 60 s are closed.
+// if both peers dial at once, both connections are kept and read, and messages of each
+// direction stay in order. Connections without messages for 60 s are closed.
 //
 // Its methods may be called concurrently.
 type PacketConn struct {
@@ -359,7 +359,7 @@ func (p *PacketConn) writeTo(b []byte, to netip.AddrPort) error {
 		if len(b) == 0 {
 			return nil
 		}
-		err = messageError(c.WriteMessage(b, MessageOptions{Ordered: true}))
+		err = messageError(c.WriteMessage(b, MessageOptions{}))
 		switch {
 		case err == nil:
 			return nil

@@ -381,7 +381,7 @@ func TestPacketConnFollowsARestartedPeer(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		a := l.packets(addrA, nil)
 		socket := l.socket(addrB)
-		e, err := udt.NewEndpoint(socket)
+		e, err := udt.NewEndpoint(socket, nil)
 		require.NoError(l, err)
 		b, err := e.ListenPacket(nil)
 		require.NoError(l, err)

@@ -73,7 +73,7 @@ func TestProtectedConnectionSurvivesRebinding(t *testing.T) {
 		inLab(t, link, func(l *lab) {
 			listener, e := l.listen(addrB, psk(udt.ModeStream)), l.endpoint(addrA)
 			n := l.nat(natInside, natOutside, addrB)
-			c, err := e.Dial(context.Background(), natInside, psk(udt.ModeStream))
+			c, err := e.DialContext(context.Background(), "udt", natInside.String(), psk(udt.ModeStream))
 			require.NoError(l, err)
 			s, err := listener.AcceptUDT()
 			require.NoError(l, err)
@@ -104,7 +104,7 @@ func TestSpoofedRebindingChangesNothing(t *testing.T) {
 	inLab(t, link, func(l *lab) {
 		listener, e := l.listen(addrB, psk(udt.ModeStream)), l.endpoint(addrA)
 		n := l.nat(natInside, natOutside, addrB)
-		c, err := e.Dial(context.Background(), natInside, psk(udt.ModeStream))
+		c, err := e.DialContext(context.Background(), "udt", natInside.String(), psk(udt.ModeStream))
 		require.NoError(l, err)
 		s, err := listener.AcceptUDT()
 		require.NoError(l, err)
@@ -137,7 +137,7 @@ func TestMigrationCanBeDisabled(t *testing.T) {
 		config.Security.DisableMigration = true
 		listener, e := l.listen(addrB, config), l.endpoint(addrA)
 		n := l.nat(natInside, natOutside, addrB)
-		c, err := e.Dial(context.Background(), natInside, psk(udt.ModeStream))
+		c, err := e.DialContext(context.Background(), "udt", natInside.String(), psk(udt.ModeStream))
 		require.NoError(l, err)
 		s, err := listener.AcceptUDT()
 		require.NoError(l, err)

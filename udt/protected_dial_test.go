@@ -60,7 +60,7 @@ func TestProtectedDialCanBeCancelledAtAnyTime(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			time.AfterFunc(time.Second, cancel)
 			start := time.Now()
-			c, err := e.Dial(ctx, addrB, config)
+			c, err := e.DialContext(ctx, "udt", addrB.String(), config)
 			if err == nil {
 				c.Abort() // all that it needs was there
 			} else {
@@ -136,7 +136,7 @@ func TestProtectedDialTimeout(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
 		start := time.Now()
-		_, err := e.Dial(ctx, addrB, unlimited)
+		_, err := e.DialContext(ctx, "udt", addrB.String(), unlimited)
 		require.ErrorIs(l, err, context.DeadlineExceeded)
 		l.requireTook(start, time.Hour, time.Hour, "a dial that only its context limits")
 		l.requireNothingPending(e)
@@ -177,7 +177,7 @@ func TestProtectedEndpointClosedDuringTheExchange(t *testing.T) {
 							}
 							accepted <- err
 						}()
-						c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+						c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 						if err == nil {
 							_, err = c.Read(make([]byte, 1))
 							require.Error(l, err)
@@ -208,7 +208,7 @@ func TestProtectedListenerClosedDuringTheExchange(t *testing.T) {
 			listener, e := l.listen(addrB, psk(udt.ModeStream)), l.endpoint(addrA)
 			a, b := l.dial(e, psk(udt.ModeStream), listener)
 			time.AfterFunc(after, func() { listener.Close() })
-			c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+			c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 			if err == nil {
 				c.SetReadDeadline(time.Now().Add(time.Minute))
 				_, err = c.Read(make([]byte, 1))
@@ -233,7 +233,7 @@ func TestProtectedBacklog(t *testing.T) {
 		results := make(chan error, 5)
 		for range 5 {
 			go func() {
-				c, err := e.Dial(context.Background(), addrB, config)
+				c, err := e.DialContext(context.Background(), "udt", addrB.String(), config)
 				if err == nil {
 					c.SetReadDeadline(time.Now().Add(time.Second))
 					_, err = c.Read(make([]byte, 1))
@@ -249,7 +249,7 @@ func TestProtectedBacklog(t *testing.T) {
 			}
 		}
 		require.Equal(l, 3, reset)
-		_, err := e.Dial(context.Background(), addrB, config)
+		_, err := e.DialContext(context.Background(), "udt", addrB.String(), config)
 		require.ErrorIs(l, err, udt.ErrRefused)
 		require.NotErrorIs(l, err, udt.ErrAuth)
 		require.EqualValues(l, 1, listener.Endpoint().Stats().HandshakesRefused, "not for each datagram of the client")
@@ -273,7 +273,7 @@ func TestProtectedAcceptPeer(t *testing.T) {
 			return nil
 		}
 		listener, e := l.listen(addrB, config), l.endpoint(addrA)
-		_, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+		_, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 		require.ErrorIs(l, err, udt.ErrRefused)
 		require.Zero(l, listener.Endpoint().Stats().HandshakesFailed)
 		require.EqualValues(l, 1, listener.Endpoint().Stats().HandshakesRefused, "not for each datagram of the client")
@@ -286,7 +286,7 @@ func TestProtectedAcceptPeer(t *testing.T) {
 func TestProtectedWrongMode(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		listener, e := l.listen(addrB, psk(udt.ModeMessage)), l.endpoint(addrA)
-		_, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+		_, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 		require.ErrorIs(l, err, udt.ErrRefused)
 		require.ErrorIs(l, err, udt.ErrMode)
 		require.EqualValues(l, 1, listener.Endpoint().Stats().HandshakesRefused)
@@ -321,7 +321,7 @@ func TestProtectedManyDialsAtOnce(t *testing.T) {
 		errs := make(chan error, n)
 		for i := range n {
 			go func() {
-				c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+				c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 				if err == nil {
 					want := bytes.Repeat([]byte{byte(i)}, 3000)
 					got := make([]byte, len(want))

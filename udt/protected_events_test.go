@@ -25,7 +25,12 @@ type eventText struct {
 func (l *lab) logging(config *udt.Config) (*udt.Config, *eventText) {
 	t := &eventText{lab: l}
 	config = config.Clone()
-	config.Logger = slog.New(slog.NewTextHandler(&t.b, nil))
+	port := udt.EndpointConfig{}
+	if config.Endpoint != nil {
+		port = *config.Endpoint
+	}
+	port.Logger = slog.New(slog.NewTextHandler(&t.b, nil))
+	config.Endpoint = &port
 	return config, t
 }
 
@@ -55,7 +60,7 @@ func TestFailedHandshakesAreLogged(t *testing.T) {
 		const n = 60
 		start := time.Now()
 		for range n {
-			_, err := e.Dial(context.Background(), addrB, stranger)
+			_, err := e.DialContext(context.Background(), "udt", addrB.String(), stranger)
 			require.ErrorIs(l, err, udt.ErrAuth)
 		}
 		limit := int(time.Since(start).Seconds()*10) + 11
@@ -99,7 +104,7 @@ func TestMovesAreLogged(t *testing.T) {
 		config, text := l.logging(psk(udt.ModeStream))
 		listener, e := l.listen(addrB, config), l.endpoint(addrA)
 		n := l.nat(natInside, natOutside, addrB)
-		c, err := e.Dial(context.Background(), natInside, psk(udt.ModeStream))
+		c, err := e.DialContext(context.Background(), "udt", natInside.String(), psk(udt.ModeStream))
 		require.NoError(l, err)
 		s, err := listener.AcceptUDT()
 		require.NoError(l, err)
@@ -120,7 +125,7 @@ func TestStatelessResetsAreLogged(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		first := l.listen(addrB, resetting())
 		config, text := l.logging(psk(udt.ModeStream))
-		c, _ := l.dial(l.endpoint(addrA), config, first)
+		c, _ := l.dial(l.configured(addrA, config), config, first)
 		settle()
 		l.net.SetLink(addrB.Addr(), addrA.Addr(), simnet.Link{Down: true})
 		require.NoError(l, first.Endpoint().Close())

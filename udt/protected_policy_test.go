@@ -93,7 +93,7 @@ func TestSecurityPolicies(t *testing.T) {
 					sent, readable := l.watch(addrA)
 					listener, e := l.listen(addrB, server.config), l.endpoint(addrA)
 					start := time.Now()
-					a, err := e.Dial(context.Background(), addrB, client.config)
+					a, err := e.DialContext(context.Background(), "udt", addrB.String(), client.config)
 					switch {
 					case insists(client.config) && !speaksTLS(server.config):
 						require.ErrorIs(l, err, udt.ErrPeerNotSecure)

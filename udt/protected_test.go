@@ -27,7 +27,7 @@ func TestProtectedConnection(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		listener, e := l.listen(addrB, psk(udt.ModeStream)), l.endpoint(addrA)
 		start := time.Now()
-		c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+		c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 		require.NoError(l, err)
 		l.requireTook(start, 40*time.Millisecond, 40*time.Millisecond, "the dial")
 		s, err := listener.AcceptUDT()
@@ -64,7 +64,7 @@ func TestProtectedConnectionsOverBadPaths(t *testing.T) {
 			}
 		}()
 		for i := range 50 {
-			c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+			c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 			require.NoError(l, err)
 			want := bytes.Repeat([]byte{byte(i)}, 20_000)
 			go c.Write(want)
@@ -83,10 +83,10 @@ func TestWrongPreSharedKey(t *testing.T) {
 		l.listen(addrB, psk(udt.ModeStream))
 		wrong := psk(udt.ModeStream)
 		wrong.Security.PSKs[0].Key = bytes.Repeat([]byte{8}, 32)
-		_, err := l.endpoint(addrA).Dial(context.Background(), addrB, wrong)
+		_, err := l.endpoint(addrA).DialContext(context.Background(), "udt", addrB.String(), wrong)
 		require.ErrorIs(l, err, udt.ErrAuth)
 		require.ErrorContains(l, err, "pre-shared key")
-		_, err = l.endpoint(addrC).Dial(context.Background(), addrB, nil)
+		_, err = l.endpoint(addrC).DialContext(context.Background(), "udt", addrB.String(), nil)
 		require.ErrorIs(l, err, udt.ErrRefused)
 		require.False(l, errors.Is(err, udt.ErrAuth))
 	})

@@ -35,7 +35,7 @@ func TestVerifyPeerRefusesAClient(t *testing.T) {
 		}
 		listener, e := l.listen(addrB, config), l.endpoint(addrA)
 		start := time.Now()
-		c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+		c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 		if err == nil { // the client was through first
 			_, err = c.Read(make([]byte, 1))
 			c.Close()
@@ -60,7 +60,7 @@ func TestVerifyPeerRefusesAServer(t *testing.T) {
 		config.Security.VerifyPeer = func(tls.ConnectionState) error { return errors.New("its dog barks") }
 		listener, e := l.listen(addrB, psk(udt.ModeStream)), l.endpoint(addrA)
 		start := time.Now()
-		_, err := e.Dial(context.Background(), addrB, config)
+		_, err := e.DialContext(context.Background(), "udt", addrB.String(), config)
 		require.ErrorIs(l, err, udt.ErrAuth)
 		require.ErrorContains(l, err, "we refused the server: peer not authorized: its dog barks")
 		l.requireTook(start, 40*time.Millisecond, 40*time.Millisecond, "the dial")
@@ -88,7 +88,7 @@ func TestLostRefusalIsRepeated(t *testing.T) {
 			}
 			return simnet.Pass
 		})
-		c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+		c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 		require.NoError(l, err, "the refusal comes after the client is through")
 		start := time.Now()
 		_, err = c.Read(make([]byte, 1))
@@ -119,7 +119,7 @@ func TestVerifyPeerMayBlock(t *testing.T) {
 		opened := make(chan *udt.Conn, thinking)
 		for range thinking {
 			go func() {
-				c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+				c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 				if err != nil {
 					l.Error(err)
 				} else if _, err := c.Write([]byte("hello")); err != nil {
@@ -170,7 +170,7 @@ func TestServerGivesAClientUpForGood(t *testing.T) {
 			}
 			return simnet.Pass
 		})
-		_, err := l.endpoint(addrA).Dial(context.Background(), addrB, config)
+		_, err := l.endpoint(addrA).DialContext(context.Background(), "udt", addrB.String(), config)
 		require.NotErrorIs(l, err, udt.ErrDowngrade)
 		requireTimeout(l, err)
 	})
@@ -193,7 +193,7 @@ func TestPreSharedKeysByIdentity(t *testing.T) {
 		}
 		for _, k := range []udt.PreSharedKey{key("alice", 2), key("carol", 1)} {
 			start := time.Now()
-			_, err := e.Dial(context.Background(), addrB, with(k))
+			_, err := e.DialContext(context.Background(), "udt", addrB.String(), with(k))
 			require.ErrorIs(l, err, udt.ErrAuth)
 			l.requireTook(start, 40*time.Millisecond, 40*time.Millisecond, "to know it")
 		}

@@ -24,7 +24,7 @@ func TestDialOfBothFamiliesEndsWithItsContext(t *testing.T) {
 				defer n.Close()
 				pc, err := n.Listen(netip.MustParseAddrPort("10.0.0.1:0"))
 				require.NoError(t, err)
-				e, err := NewEndpoint(pc)
+				e, err := NewEndpoint(pc, nil)
 				require.NoError(t, err)
 				defer e.Close()
 				ctx, cancel := context.WithCancel(context.Background())

@@ -218,7 +218,7 @@ func (s *failingSocket) WriteTo(b []byte, addr net.Addr) (int, error) {
 // An error of the system when a datagram is sent ends nothing.
 func TestRegressionSendErrors(t *testing.T) {
 	inBothLabs(t, wan, func(l *lab, c *udt.Config) {
-		e, err := udt.NewEndpoint(&failingSocket{PacketConn: l.socket(addrA)})
+		e, err := udt.NewEndpoint(&failingSocket{PacketConn: l.socket(addrA)}, nil)
 		require.NoError(l, err)
 		defer e.Close()
 		a, b := l.dial(e, c, l.listen(addrB, c))

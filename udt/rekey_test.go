@@ -106,7 +106,7 @@ func TestExportKeyingMaterial(t *testing.T) {
 		listener, e := l.listen(addrB, psk(udt.ModeStream)), l.endpoint(addrA)
 		seen := make(map[string]bool)
 		for range 3 {
-			c, err := e.Dial(context.Background(), addrB, psk(udt.ModeStream))
+			c, err := e.DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 			require.NoError(l, err)
 			s, err := listener.AcceptUDT()
 			require.NoError(l, err)

@@ -13,9 +13,9 @@ import (
 	"github.com/udtgo/udtgo/udt/internal/wire"
 )
 
-// Stateless reset (SPEC.md#stateless-reset): a listener that has lost its
-// connections, for it was started again, tells their peers so at once. All it needs is
-// its ResetKey: the token that it gave a connection is a function of that and of the
+// Stateless reset (SPEC.md#stateless-reset): an endpoint that has lost its connections,
+// because it was started again, tells their peers so at once. All it needs is its
+// ResetKey: the token that it gave a connection is a function of that and of the
 // socket ID, and nobody else knows it before it is used.
 const (
 	resetTokenLen  = 16
@@ -36,7 +36,8 @@ func tokenOf(key []byte, port uint16, id uint32) (t resetToken) {
 	return t
 }
 
-// A resetter answers packets for connections that do not exist.
+// A resetter answers packets for connections that do not exist, if it has a key. It is
+// constant.
 type resetter struct {
 	key  []byte
 	port uint16
@@ -72,9 +73,9 @@ func (e *Endpoint) handleUnknown(now time.Time, b []byte, r *udpio.Received) {
 		}
 	}
 	var answer []byte
-	if e.resetting.Load() && !wire.IsHandshake(b) && len(b) > minResetLen && !e.demux.known(wire.Dest(b)) {
+	if e.resets.answers(b) && !wire.IsHandshake(b) && !e.demux.known(wire.Dest(b)) {
 		e.mu.Lock()
-		if !e.closing && e.resets.answers(b) && e.admitResetLocked(now, r.From.Addr()) {
+		if !e.closing && e.admitResetLocked(now, r.From.Addr()) {
 			answer = e.resets.resetFor(b)
 		}
 		e.mu.Unlock()

@@ -21,7 +21,7 @@ func TestStatelessReset(t *testing.T) {
 		inLab(t, wan, func(l *lab) {
 			config := func(b byte) *udt.Config {
 				c := psk(udt.ModeStream)
-				c.Security.ResetKey = bytes.Repeat([]byte{b}, 32)
+				c.Endpoint = &udt.EndpointConfig{ResetKey: bytes.Repeat([]byte{b}, 32)}
 				return c
 			}
 			first := l.listen(addrB, config(1))
@@ -50,7 +50,7 @@ func TestStatelessReset(t *testing.T) {
 				require.ErrorIs(l, err, udt.ErrPeerTimeout)
 			}
 			require.Zero(l, second.Endpoint().Stats().Connections)
-			_, err = c.Endpoint().Dial(context.Background(), addrB, psk(udt.ModeStream))
+			_, err = c.Endpoint().DialContext(context.Background(), "udt", addrB.String(), psk(udt.ModeStream))
 			require.NoError(l, err)
 		})
 	}
@@ -61,7 +61,7 @@ func TestStatelessReset(t *testing.T) {
 func TestResetsDoNotEcho(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		config := psk(udt.ModeStream)
-		config.Security.ResetKey = bytes.Repeat([]byte{1}, 32)
+		config.Endpoint = &udt.EndpointConfig{ResetKey: bytes.Repeat([]byte{1}, 32)}
 		listener := l.listen(addrB, config)
 		r := l.raw(addrC, addrB)
 		trigger := make([]byte, 100)
@@ -92,7 +92,7 @@ func TestResetsDoNotEcho(t *testing.T) {
 func TestResetsAreLeftForOthers(t *testing.T) {
 	inLab(t, wan, func(l *lab) {
 		config := psk(udt.ModeStream)
-		config.Security.ResetKey = bytes.Repeat([]byte{1}, 32)
+		config.Endpoint = &udt.EndpointConfig{ResetKey: bytes.Repeat([]byte{1}, 32)}
 		l.listen(addrB, config)
 		flooder, others := l.raw(addrC, addrB), netip.MustParseAddr("10.0.7.1")
 		stray := make([]byte, 100)

@@ -168,7 +168,7 @@ func (s *scenario) connect(t *testing.T, n *simnet.Network) (conns [2]*udt.Conn,
 		if s.corrupt && s.protected {
 			pc = newMangler(under, s.seed<<1|uint64(i))
 		}
-		endpoints[i], err = udt.NewEndpoint(pc)
+		endpoints[i], err = udt.NewEndpoint(pc, nil)
 		require.NoError(t, err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
@@ -187,7 +187,7 @@ func (s *scenario) connect(t *testing.T, n *simnet.Network) (conns [2]*udt.Conn,
 	l, err := endpoints[1].Listen(s.config[1])
 	require.NoError(t, err)
 	s.listener = l
-	conns[0], err = endpoints[0].Dial(ctx, addrB, s.config[0])
+	conns[0], err = endpoints[0].DialContext(ctx, "udt", addrB.String(), s.config[0])
 	if err != nil {
 		var timeout net.Error
 		require.True(t, errors.As(err, &timeout) && timeout.Timeout() || s.corrupt, "dial: %v\n%v", err, s)
@@ -351,7 +351,7 @@ func (d *side) writeMessage(r *rand.Rand, n int) error {
 	b := make([]byte, max(n, 9))
 	binary.BigEndian.PutUint64(b, k)
 	fillContent(b[8:], int(k))
-	err := d.conn.WriteMessage(b, udt.MessageOptions{Ordered: ordered(k)})
+	err := d.conn.WriteMessage(b, udt.MessageOptions{Unordered: !ordered(k)})
 	if err == nil {
 		d.mu.Lock()
 		d.written++

@@ -28,12 +28,12 @@ type Security struct {
 	// Pinned is a credential of keys that peers know of each other.
 	Pinned *PinnedKeys
 
-	// PSKs are secrets that both peers have. A listener takes clients with any of
-	// them; a dialer, and a rendezvous, uses the first.
+	// PSKs are secrets that both peers have. A listener accepts clients with any of
+	// them. A dialer, and a rendezvous, uses the first.
 	PSKs []PreSharedKey
 
-	// VerifyPeer, if not nil, is called after the peer's credential was accepted.
-	// An error refuses the peer, which is only told that it is not authorized. It
+	// VerifyPeer, if not nil, is called after the peer's credential was accepted. An
+	// error refuses the peer, which learns only that it is not authorized. It
 	// may be called by several handshakes at a time, and may block: other
 	// connections do not wait for it.
 	VerifyPeer func(tls.ConnectionState) error
@@ -47,13 +47,6 @@ type Security struct {
 	// is followed once it has shown that it receives at the new one.
 	DisableMigration bool
 
-	// ResetKey, if not nil, lets a listener that was started again tell the peers of
-	// its former connections at once that they are over: their calls return ErrReset.
-	// It is at least 16 unpredictable bytes, kept secret and kept over restarts. Each
-	// listener needs its own: one with the same key, on another machine but the same
-	// port, could be made to end the connections of this one.
-	ResetKey []byte
-
 	epochBits uint // set by tests that need keys to change soon
 }
 
@@ -66,8 +59,8 @@ const (
 	// default.
 	SecurityRequire SecurityPolicy = iota
 
-	// SecurityPrefer goes on without protection. An attacker on the path can bring
-	// this about. Conn.ConnectionState tells.
+	// SecurityPrefer goes on without protection. An attacker on the path can cause
+	// this. Conn.ConnectionState reports whether a connection is protected.
 	SecurityPrefer
 
 	// SecurityOff is as if there were no Security.
@@ -80,8 +73,8 @@ type PinnedKeys struct {
 	Peers []ed25519.PublicKey // any of them is accepted
 }
 
-// A PreSharedKey is a secret that two or more peers share. Whoever has it can be
-// either side.
+// A PreSharedKey is a secret that two or more peers share. Any of them can be either
+// side.
 type PreSharedKey struct {
 	// Identity names the key to a listener that has several. It travels hashed and
 	// is no secret. It must not be made of the key.
@@ -91,10 +84,10 @@ type PreSharedKey struct {
 	Key []byte
 }
 
-// PSKFromPassphrase makes a key of a passphrase by Argon2id with 64 MiB: on purpose
-// it takes some tenth of a second. The salt, the same on both sides, should be
-// another for each pair of peers. An active attacker can try guesses against what
-// it made a server answer once, so the passphrase must be a strong one.
+// PSKFromPassphrase makes a key of a passphrase by Argon2id with 64 MiB. It takes some
+// tenths of a second on purpose. The salt is the same on both sides, and should differ
+// for each pair of peers. The passphrase must be a strong one: an active attacker who
+// has made a server answer once can test guesses against that answer.
 func PSKFromPassphrase(passphrase, salt []byte) []byte {
 	key := secure.PassphraseKey(passphrase, salt)
 	return key[:]
@@ -131,9 +124,6 @@ func (s *Security) check() error {
 		return configError("Security.Policy is %d", s.Policy)
 	case credentials != 1:
 		return configError("Security has %d credentials: set one of TLS, Pinned and PSKs", credentials)
-	}
-	if s.ResetKey != nil && len(s.ResetKey) < minResetKeyLen {
-		return configError("Security.ResetKey has %d bytes, must have %d", len(s.ResetKey), minResetKeyLen)
 	}
 	for _, k := range s.PSKs {
 		if len(k.Key) != 32 {
@@ -197,8 +187,8 @@ func (s *Security) policy() secure.Policy {
 	return secure.Require
 }
 
-// ConnectionState returns what TLS knows of a protected connection: the peer's
-// certificates, the protocol agreed on. It reports whether the connection is
+// ConnectionState returns the TLS state of a protected connection, such as the peer's
+// certificates and the application protocol. It reports whether the connection is
 // protected.
 func (c *Conn) ConnectionState() (state tls.ConnectionState, protected bool) {
 	if c.guard == nil {
@@ -208,7 +198,7 @@ func (c *Conn) ConnectionState() (state tls.ConnectionState, protected bool) {
 }
 
 // ExportKeyingMaterial returns n bytes of key material that both peers of a
-// protected connection can compute and nobody else (RFC 8446, section 7.5).
+// protected connection, and nobody else, can compute (RFC 8446, section 7.5).
 func (c *Conn) ExportKeyingMaterial(label string, context []byte, n int) ([]byte, error) {
 	if c.guard == nil {
 		return nil, c.opError("export", ErrNotProtected)
@@ -216,8 +206,8 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, n int) ([]byte
 	return c.guard.state.ExportKeyingMaterial(label, context, n)
 }
 
-// UpdateKeys makes the next packet be sent with a new key, as soon as the peer has
-// received one with the present key. Keys change by themselves every 2^23 packets.
+// UpdateKeys changes the key of packets sent, as soon as the peer has received one with
+// the present key. Keys change by themselves every 2^23 packets.
 // It is ErrNotProtected on a connection without protection.
 func (c *Conn) UpdateKeys() error {
 	if c.guard == nil {

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"flag"
 	"io"
-	"net"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -55,7 +54,7 @@ func TestSoak(t *testing.T) {
 	l, err := servers.Listen(config())
 	require.NoError(t, err)
 	connect := func() (dialed, accepted *udt.Conn) {
-		dialed, err := clients.Dial(context.Background(), servers.LocalAddr().(*net.UDPAddr).AddrPort(), config())
+		dialed, err := clients.DialContext(context.Background(), "udt", servers.LocalAddr().String(), config())
 		require.NoError(t, err)
 		accepted, err = l.AcceptUDT()
 		require.NoError(t, err)

@@ -1,6 +1,10 @@
 package udt
 
-import "time"
+import (
+	"time"
+
+	"github.com/udtgo/udtgo/udt/internal/proto"
+)
 
 // Stats is a snapshot of a connection's counters and state. Counters only grow;
 // callers take differences. It has what the C++ library's perfmon has, and more.
@@ -20,19 +24,19 @@ type Stats struct {
 	NaksSent, NaksReceived           uint64
 	NaksRepeated                     uint64
 	BytesSent, BytesReceived         uint64 // payload; sent ones with retransmissions
-	Probes                           uint64 // sent because acknowledgements stayed away
+	Probes                           uint64 // sent because no acknowledgement came
 	Timeouts                         uint64 // three probes in a row unanswered
 	MessagesExpired                  uint64 // given up because of MessageOptions.TTL
 	DropRequestsSent                 uint64
 	Malformed                        uint64 // packets dropped because a field was out of range
-	PacketsForged                    uint64 // protected connections: dropped, for the peer has not sealed them
-	PacketsReplayed                  uint64 // protected connections: dropped, for they were opened before, or are too old
+	PacketsForged                    uint64 // protected connections: dropped because the peer did not seal them
+	PacketsReplayed                  uint64 // protected connections: dropped because they were opened before, or are too old
 	PathChallenges                   uint64 // protected connections: sent to where packets of the peer came from
 	PathChanges                      uint64 // protected connections: moves of the peer to another address
 	OverBudget                       uint64 // control packets dropped because there were too many
 	OptimisticAcks                   uint64 // ACKs, among Malformed, of what cannot have arrived
-	ShutdownsQuestioned              uint64 // because of Limits.ChallengeShutdown
-	ShutdownsForged                  uint64 // of these, denied by the peer
+	ShutdownsQuestioned              uint64 // challenged because of Limits.ChallengeShutdown
+	ShutdownsForged                  uint64 // of these, the ones that the peer denied
 
 	SendingTime      time.Duration // with data on their way
 	SendPeriod       time.Duration // between packets
@@ -49,11 +53,34 @@ type Stats struct {
 	RecvBuffered     int           // bytes not read
 	SendAvailable    int           // bytes of Config.SendBuffer that are free
 	RecvAvailable    int           // bytes of Config.RecvBuffer that are free
-	Stopped          string        // why the sender last stopped: "application", "window", "flow window", "pacing", "socket" or ""
+	Stopped          StopReason    // why the sender last stopped
 	ExtendedPeer     bool          // the peer speaks our extensions
 }
 
-var stopNames = [...]string{"", "application", "window", "flow window", "pacing", "socket"}
+// A StopReason is why a sender stopped sending.
+type StopReason uint8
+
+const (
+	StopNone        StopReason = iota // it has not stopped yet
+	StopApplication                   // there was nothing to send
+	StopWindow                        // the window of the CongestionControl was full
+	StopFlowWindow                    // the peer's window was full
+	StopPacing                        // the next packet was not due yet
+	StopSocket                        // the socket took no more
+)
+
+// The values are those of the protocol machine: this compiles only if they are.
+var _ [0]struct{} = [StopSocket - StopReason(proto.StopSocket)]struct{}{}
+
+var stopNames = [...]string{"none", "application", "window", "flow window", "pacing", "socket"}
+
+// String returns "none", "application", "window", "flow window", "pacing" or "socket".
+func (r StopReason) String() string {
+	if int(r) < len(stopNames) {
+		return stopNames[r]
+	}
+	return "invalid"
+}
 
 // Stats returns a snapshot.
 func (c *Conn) Stats() Stats {
@@ -82,6 +109,6 @@ func (c *Conn) Stats() Stats {
 		SendPeriod: i.SendPeriod, FlowWindow: i.FlowWindow, CongestionWindow: i.Window, InFlight: i.InFlight,
 		RTT: i.RTT, RTTVar: i.RTTVar, MinRTT: i.MinRTT, LinkCapacity: i.LinkCapacity, RecvRate: i.RecvRate,
 		DeliveryRate: i.DeliveryRate, SendBuffered: i.SendBuffered, SendUnsent: i.Unsent, RecvBuffered: i.RecvBuffered,
-		Stopped: stopNames[i.Stopped], ExtendedPeer: i.Extended,
+		Stopped: StopReason(i.Stopped), ExtendedPeer: i.Extended,
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 var (
 	udtDefault   = udtContender("udt", "stream, default controller", nil)
-	udtNoOffload = lean(udtContender("udt-nooffload", "no GSO, no GRO on either side", func(c *udt.Config) { c.DisableOffload = true }))
+	udtNoOffload = lean(udtContender("udt-nooffload", "no GSO, no GRO on either side", func(c *udt.Config) { c.Endpoint = &udt.EndpointConfig{DisableOffload: true} }))
 	udtPortable  = portable(udtContender("udt-portable", "the socket path of systems without our own: tag udtnooffload", nil))
 )
 
@@ -72,7 +72,7 @@ func udtOnePort(addr string, config *udt.Config) (DialFunc, error) {
 	}
 	e := l.Endpoint()
 	return func(ctx context.Context) (net.Conn, error) {
-		c, err := e.Dial(ctx, raddr, config)
+		c, err := e.DialContext(ctx, "udt", raddr.String(), config)
 		if err != nil {
 			return nil, err
 		}

@@ -69,7 +69,7 @@ func (c *messageConn) Write(b []byte) (int, error) {
 	n := 0
 	for n < len(b) {
 		m := min(len(b)-n, maxMessage)
-		if err := c.WriteMessage(b[n:n+m], udt.MessageOptions{Ordered: true}); err != nil {
+		if err := c.WriteMessage(b[n:n+m], udt.MessageOptions{}); err != nil {
 			return n, err
 		}
 		n += m

@@ -95,10 +95,10 @@ func (c *packetsConn) sendBulk(s *source) error {
 		if last {
 			unordered = messages[:len(messages)-1]
 		}
-		if err := c.write(s, unordered, udt.MessageOptions{}); err != nil {
+		if err := c.write(s, unordered, udt.MessageOptions{Unordered: true}); err != nil {
 			return err
 		}
-		if err := c.write(s, messages[len(unordered):], udt.MessageOptions{Ordered: true}); err != nil {
+		if err := c.write(s, messages[len(unordered):], udt.MessageOptions{}); err != nil {
 			return err
 		}
 	}
@@ -155,5 +155,5 @@ func (c *packetsConn) receiveBulk(s *sink) error {
 	if sum != count*(count-1)/2 {
 		return fmt.Errorf("%d messages that are not the first ones", count)
 	}
-	return c.WriteMessage([]byte{1}, udt.MessageOptions{})
+	return c.WriteMessage([]byte{1}, udt.MessageOptions{Unordered: true})
 }

@@ -97,7 +97,7 @@ func (s scene) start(tb testing.TB) (*udt.Conn, *interop.Proc) {
 	case rendezvous:
 		pc, err := net.ListenPacket("udp", net.JoinHostPort(s.host, "0"))
 		require.NoError(tb, err)
-		endpoint, err := udt.NewEndpoint(pc)
+		endpoint, err := udt.NewEndpoint(pc, nil)
 		require.NoError(tb, err)
 		tb.Cleanup(func() { endpoint.Close() })
 		ref = driver.Start(tb, append(args, opts("-role rendezvous -port %d", portOf(pc.LocalAddr()))...)...)

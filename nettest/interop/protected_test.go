@@ -86,10 +86,10 @@ func TestRequireRefusesTheReference(t *testing.T) {
 		pc, err := net.ListenPacket("udp4", loopback+":0")
 		require.NoError(t, err)
 		recorder := &recordingConn{UDPConn: pc.(*net.UDPConn)}
-		e, err := udt.NewEndpoint(wrapped{recorder})
+		e, err := udt.NewEndpoint(wrapped{recorder}, nil)
 		require.NoError(t, err)
 		defer e.Close()
-		_, err = e.Dial(context.Background(), netip.MustParseAddrPort(addr), secured(nil, udt.SecurityRequire))
+		_, err = e.DialContext(context.Background(), "udt", addr, secured(nil, udt.SecurityRequire))
 		require.ErrorIs(t, err, udt.ErrPeerNotSecure)
 		require.ErrorIs(t, err, udt.ErrRefused)
 		requests := recorder.requests()
@@ -105,7 +105,7 @@ func TestRequireRefusesTheReference(t *testing.T) {
 	t.Run("in rendezvous", func(t *testing.T) {
 		pc, err := net.ListenPacket("udp4", loopback+":0")
 		require.NoError(t, err)
-		e, err := udt.NewEndpoint(pc)
+		e, err := udt.NewEndpoint(pc, nil)
 		require.NoError(t, err)
 		defer e.Close()
 		ref := driver.Start(t, opts("echo -role rendezvous -port %d", portOf(pc.LocalAddr()))...)

@@ -26,7 +26,7 @@ func TestRendezvous(t *testing.T) {
 			role: rendezvous, config: udt.Config{Mode: udt.ModeMessage},
 			command: "echo", args: opts("-count %d", len(messageSizes)),
 		}.start(t)
-		writeMessages(t, conn, messageSizes, udt.MessageOptions{Ordered: true})
+		writeMessages(t, conn, messageSizes, udt.MessageOptions{})
 		got, err := readMessages(conn)
 		require.Equal(t, io.EOF, err)
 		require.Equal(t, messageSums(messageSizes), got)
@@ -98,7 +98,7 @@ func TestManyConnectionsDialed(t *testing.T) {
 			if tt.shared {
 				pc, err := net.ListenPacket("udp4", loopback+":0")
 				require.NoError(t, err)
-				dialer.Endpoint, err = udt.NewEndpoint(pc)
+				dialer.Endpoint, err = udt.NewEndpoint(pc, nil)
 				require.NoError(t, err)
 				defer dialer.Endpoint.Close()
 			}

@@ -85,7 +85,7 @@ func loopbackEndpoint() (*udt.Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return udt.NewEndpoint(pc)
+	return udt.NewEndpoint(pc, nil)
 }
 
 func rendezvousPipe(a, b *udt.Endpoint, config *udt.Config, end func()) (c1, c2 net.Conn, stop func(), err error) {
@@ -138,7 +138,7 @@ func Simnet(config *udt.Config, network simnet.Config) Maker {
 			return nil, nil, nil, err
 		}
 		return acceptedPipe(l, func(ctx context.Context) (*udt.Conn, error) {
-			return a.Dial(ctx, addrPort(l.Addr()), config)
+			return a.DialContext(ctx, "udt", l.Addr().String(), config)
 		}, end)
 	}
 }
@@ -172,7 +172,7 @@ func simnetEndpoints(network simnet.Config) (a, b *udt.Endpoint, end func(), err
 			end()
 			return nil, nil, nil, err
 		}
-		if made[i], err = udt.NewEndpoint(pc); err != nil {
+		if made[i], err = udt.NewEndpoint(pc, nil); err != nil {
 			pc.Close()
 			end()
 			return nil, nil, nil, err

@@ -30,7 +30,7 @@ func transferInBubble(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := udt.NewEndpoint(pc)
+		e, err := udt.NewEndpoint(pc, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -140,12 +140,12 @@ func (r *run) connect(i int) error {
 	if err != nil {
 		return err
 	}
-	e, err := udt.NewEndpoint(pc)
+	e, err := udt.NewEndpoint(pc, nil)
 	if err != nil {
 		return err
 	}
 	r.closers = append(r.closers, e)
-	f.conn, err = e.Dial(context.Background(), to, r.config(i))
+	f.conn, err = e.DialContext(context.Background(), "udt", to.String(), r.config(i))
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (r *run) listen(f *flow, at netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	e, err := udt.NewEndpoint(pc)
+	e, err := udt.NewEndpoint(pc, nil)
 	if err != nil {
 		return err
 	}

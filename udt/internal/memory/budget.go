@@ -13,11 +13,10 @@ import (
 // A Budget lends buffers to the connections of one endpoint, as proto.Memory and
 // proto.Pressure describe. It may be used concurrently.
 type Budget struct {
-	Limit atomic.Int64 // of what buffers grow by beyond their initial sizes
-	held  atomic.Int64
+	Limit     int64 // of what buffers grow by beyond their initial sizes; not changed in use
+	ReadLimit int64 // of what waits to be read; not changed in use
 
-	ReadLimit atomic.Int64 // of what waits to be read
-	unread    atomic.Int64
+	held, unread atomic.Int64
 }
 
 // Held returns by how many bytes buffers have grown.
@@ -51,7 +50,7 @@ func (m *Budget) FreeSlab(b []byte) {
 
 // Grow reports whether a buffer may grow by n bytes, and counts them.
 func (m *Budget) Grow(n int) bool {
-	if m.held.Add(int64(n)) <= m.Limit.Load() {
+	if m.held.Add(int64(n)) <= m.Limit {
 		return true
 	}
 	m.held.Add(-int64(n))
@@ -64,7 +63,7 @@ func (m *Budget) Hold(n int) { m.unread.Add(int64(n)) }
 // Level says whether that is too much: from 80 % of the limit on windows stay as
 // small as they can be, from 95 % on only who has read everything gets more.
 func (m *Budget) Level() proto.Level {
-	held, most := m.unread.Load(), m.ReadLimit.Load()
+	held, most := m.unread.Load(), m.ReadLimit
 	switch {
 	case held <= most/5*4:
 		return proto.LevelFree

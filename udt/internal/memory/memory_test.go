@@ -10,8 +10,7 @@ import (
 
 // Buffers together grow by no more than the limit, and what shrinks makes room.
 func TestBudgetBoundsGrowth(t *testing.T) {
-	var b Budget
-	b.Limit.Store(100)
+	b := Budget{Limit: 100}
 	require.True(t, b.Grow(60))
 	require.False(t, b.Grow(41))
 	require.True(t, b.Grow(40))
@@ -23,8 +22,7 @@ func TestBudgetBoundsGrowth(t *testing.T) {
 
 // The more waits to be read, the higher the level.
 func TestBudgetLevels(t *testing.T) {
-	var b Budget
-	b.ReadLimit.Store(1000)
+	b := Budget{ReadLimit: 1000}
 	for _, row := range []struct {
 		held int
 		want proto.Level
