@@ -97,7 +97,7 @@ func (c *Conn) handleData(now time.Duration, p *Packet) {
 	r.batch.placed++
 	c.stats.BytesReceived += uint64(len(payload))
 	behindGap := n > r.next
-	if r.discarding {
+	if r.discarding || len(payload) == 0 {
 		r.buf.put(n, &h, nil, nil)
 	} else {
 		r.buf.put(n, &h, payload, p.Owner)

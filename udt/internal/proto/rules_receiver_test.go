@@ -468,3 +468,13 @@ func TestAckThatRodeAlongIsLost(t *testing.T) {
 		require.NoError(t, invariants(l.c))
 	}
 }
+
+// A packet without payload holds no memory: nothing would account for it.
+func TestEmptyPacketsHoldNoMemory(t *testing.T) {
+	l := newLone(t, false)
+	l.data(0, span64(1, 20)...) // behind a gap
+	require.Zero(t, l.mem.refs)
+	require.NotZero(t, l.c.stats.PacketsReceived)
+	l.data(100, span64(20, 30)...)
+	require.Equal(t, 10, l.mem.refs)
+}
