@@ -14,38 +14,33 @@ type connDraft struct {
 	core proto.Config
 }
 
-// draft is draftLocked for who does not hold Endpoint.mu.
+// draft draws the numbers of a new connection. It is an error if the endpoint closes.
+// Config.CongestionControl is the user's, so it is called before the lock is taken.
 func (e *Endpoint) draft(config *Config, local, remote netip.AddrPort, rendezvous bool) (*connDraft, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closing {
-		return nil, net.ErrClosed
-	}
-	return e.draftLocked(config, local, remote, rendezvous), nil
-}
-
-// draftLocked draws the numbers of a new connection; Endpoint.mu must be held.
-func (e *Endpoint) draftLocked(config *Config, local, remote netip.AddrPort, rendezvous bool) *connDraft {
 	d := &connDraft{
-		connParams: connParams{
-			endpoint: e, id: e.newIDLocked(), mode: config.Mode, local: local, addr: remote, coarse: config.DisableFineTimer,
-		},
-		core: config.core(remote, rendezvous),
+		connParams: connParams{endpoint: e, mode: config.Mode, local: local, addr: remote, coarse: config.DisableFineTimer},
+		core:       config.core(remote, rendezvous),
 	}
 	d.keepAlivePeriod = max(d.core.KeepAlivePeriod, 0)
 	if d.keepAlivePeriod == 0 {
 		d.keepAlivePeriod = defaultKeepAlivePeriod
 	}
 	d.linger = d.core.Linger
-	core := &d.core
-	core.LocalID = d.id
-	core.InitialNumber = uint32(e.random.Uint64()) & wire.NumberMask
-	if config.initialNumber != nil {
-		core.InitialNumber = *config.initialNumber
+	d.core.Memory, d.core.Pressure = &e.memory, &e.memory
+	d.core.Controller = config.controller()
+	d.core.SocketBuffer = e.share.buffer
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return nil, net.ErrClosed
 	}
-	core.Rand = e.newRandLocked()
-	core.Memory, core.Pressure = &e.memory, &e.memory
-	core.Controller = config.controller()
-	core.SocketBuffer = e.share.buffer
-	return d
+	d.id = e.newIDLocked()
+	d.core.LocalID = d.id
+	d.core.InitialNumber = uint32(e.random.Uint64()) & wire.NumberMask
+	if config.initialNumber != nil {
+		d.core.InitialNumber = *config.initialNumber
+	}
+	d.core.Rand = e.newRandLocked()
+	return d, nil
 }

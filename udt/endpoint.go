@@ -237,10 +237,17 @@ func (e *Endpoint) retire(c *Conn, confirmed bool) {
 // closeIfIdle closes an owned endpoint whose last user is gone, once no peer can
 // need to be told any more that its connection is over.
 func (e *Endpoint) closeIfIdle() {
+	if e.endIfIdle() {
+		e.closeSocket()
+	}
+}
+
+// endIfIdle reports whether it has marked the endpoint as closed.
+func (e *Endpoint) endIfIdle() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed || !e.owned || e.listener != nil || e.dialing > 0 || e.demux.len() > 0 {
-		return
+		return false
 	}
 	if left := e.demux.graveLeft(time.Now()); left > 0 {
 		if e.idle == nil {
@@ -248,16 +255,25 @@ func (e *Endpoint) closeIfIdle() {
 		} else {
 			e.idle.Reset(left)
 		}
-		return
+		return false
 	}
-	e.closeLocked()
+	return e.endLocked()
 }
 
-func (e *Endpoint) closeLocked() {
+// endLocked marks the endpoint as closed. It reports whether it was not: then the caller
+// closes the socket, without the lock, as a net.PacketConn may be the user's.
+func (e *Endpoint) endLocked() bool {
+	if e.closed {
+		return false
+	}
 	e.closing, e.closed = true, true
 	if e.idle != nil {
 		e.idle.Stop()
 	}
+	return true
+}
+
+func (e *Endpoint) closeSocket() {
 	e.sock.Close()
 	e.lease.Close()
 	e.timers.Close()
@@ -281,9 +297,10 @@ func (e *Endpoint) Close() error {
 		c.endpointClosed()
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.closed {
-		e.closeLocked()
+	last := e.endLocked()
+	e.mu.Unlock()
+	if last {
+		e.closeSocket()
 	}
 	return nil
 }

@@ -247,13 +247,10 @@ func (e *Endpoint) exchangeWith(l *Listener, key acceptKey, first []byte, r udpi
 	if r.Local.IsValid() {
 		local = netip.AddrPortFrom(r.Local, local.Port())
 	}
-	e.mu.Lock()
-	if e.closing {
-		e.mu.Unlock()
+	d, err := e.draft(&l.config, local, r.From, false)
+	if err != nil {
 		return
 	}
-	d := e.draftLocked(&l.config, local, r.From, false)
-	e.mu.Unlock()
 	d.conclude, d.listener, d.packets = key, l, l.packets
 	x := e.newExchange(d.id, local, r.From)
 	x.key = key
@@ -327,14 +324,11 @@ func (e *Endpoint) admit(now time.Time, l *Listener, key acceptKey, head wire.Co
 	if a.Marker.Is(wire.MarkerClient) && head.Time != 0 {
 		a.RTT = time.Duration(e.clock(now)-head.Time) * time.Microsecond
 	}
-	e.mu.Lock()
-	if e.closing {
-		e.mu.Unlock()
+	d, err := e.draft(&l.config, local, r.From, false)
+	if err != nil {
 		l.unreserve()
 		return
 	}
-	d := e.draftLocked(&l.config, local, r.From, false)
-	e.mu.Unlock()
 	d.conclude, d.listener, d.packets = key, l, l.packets
 	c := newConn(&d.connParams, proto.NewServer(now, &d.core, &a), nil)
 	e.halfOpen.add(c, now)

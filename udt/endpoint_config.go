@@ -57,7 +57,8 @@ type EndpointConfig struct {
 	// connection has moved, and that a peer has no protected mode where that was
 	// preferred. At level Warn is what should not happen among honest peers. Of each
 	// kind of event at levels Info and Warn there are at most ten a second. A goroutine
-	// that holds no lock calls the handler, which may block, and may use the connection.
+	// that holds no lock calls the handler, which may block, and may use the connection;
+	// it may be called for a moment after Shutdown has returned.
 	// Nil means no logging.
 	Logger *slog.Logger
 }

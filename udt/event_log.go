@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -58,7 +59,11 @@ func (k eventKind) level() slog.Level {
 
 const (
 	eventsPerSecond = 10  // that are logged of one kind; those of level Debug have no such bound
-	maxEvents       = 256 // that wait for a slow handler
+	maxEvents       = 256 // that wait for a slow handler; those of level Debug leave it half
+
+	// quietFor is for how long it is not asked again whether the Logger wants what is at
+	// level Debug: that happens all the time, and must not cost a goroutine.
+	quietFor = time.Second
 )
 
 // An eventLog hands events to the Logger. Its handler is the user's code: it may block,
@@ -70,6 +75,8 @@ type eventLog struct {
 	dropped [eventKinds]uint64 // since the last one that was logged
 	queue   []event
 	running bool
+
+	quietTill atomic.Int64 // nanoseconds since the start of the endpoint
 }
 
 // An event is what a handler gets to know, except for the local address, and how many
@@ -88,7 +95,11 @@ func (v *eventLog) add(ms uint32, ev event) (start bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	k := ev.kind
-	if len(v.queue) == maxEvents || k.level() > slog.LevelDebug && !v.buckets[k].take(ms, eventsPerSecond, eventsPerSecond) {
+	room := maxEvents
+	if k.level() == slog.LevelDebug {
+		room /= 2
+	}
+	if len(v.queue) >= room || k.level() > slog.LevelDebug && !v.buckets[k].take(ms, eventsPerSecond, eventsPerSecond) {
 		v.dropped[k]++
 		return false
 	}
@@ -116,7 +127,7 @@ func (v *eventLog) next() (event, bool) {
 // event has an event logged. It may be called under any lock, and is cheap if there is
 // no logger.
 func (e *Endpoint) event(now time.Time, kind eventKind, peer netip.AddrPort, attrs ...slog.Attr) {
-	if e.logger == nil {
+	if e.logger == nil || kind.level() == slog.LevelDebug && int64(now.Sub(e.started)) < e.events.quietTill.Load() {
 		return
 	}
 	if e.events.add(e.milliseconds(now), event{at: now, kind: kind, peer: peer, attrs: attrs}) {
@@ -134,7 +145,10 @@ func (e *Endpoint) logEvents() {
 		if !ok {
 			return
 		}
-		if !logger.Enabled(ctx, ev.kind.level()) {
+		if level := ev.kind.level(); !logger.Enabled(ctx, level) {
+			if level == slog.LevelDebug {
+				e.events.quietTill.Store(int64(ev.at.Add(quietFor).Sub(e.started)))
+			}
 			continue
 		}
 		r := slog.NewRecord(ev.at, ev.kind.level(), eventTexts[ev.kind], 0)

@@ -13,10 +13,11 @@ func SetInitialNumber(c *Config, n uint32) { c.initialNumber = &n }
 // DrawNumbers returns n socket IDs and initial sequence numbers as e draws them for
 // connections.
 func DrawNumbers(e *Endpoint, n int) (ids, numbers []uint32) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for range n {
-		d := e.draftLocked(&Config{CongestionControl: NewNative}, netip.AddrPort{}, netip.AddrPort{}, false)
+		d, err := e.draft(&Config{CongestionControl: NewNative}, netip.AddrPort{}, netip.AddrPort{}, false)
+		if err != nil {
+			panic(err)
+		}
 		ids, numbers = append(ids, d.core.LocalID), append(numbers, d.core.InitialNumber)
 	}
 	return ids, numbers

@@ -195,12 +195,12 @@ func (p *PacketConn) noteConnLocked(c *Conn) {
 		c.core.Close(time.Now())
 	}
 	if c.core.Ended() {
-		p.forget(c, c.core.Undelivered())
+		p.forget(c, c.core.Undelivered(), c.core.Err())
 	}
 }
 
 // forget drops a connection that is over.
-func (p *PacketConn) forget(c *Conn, lost bool) {
+func (p *PacketConn) forget(c *Conn, lost bool, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	peer := p.peers[c.addr]
@@ -213,7 +213,7 @@ func (p *PacketConn) forget(c *Conn, lost bool) {
 		}
 		peer.conns = append(peer.conns[:i:i], peer.conns[i+1:]...)
 		if lost && !p.closed {
-			if peer.lost = fromCore(c.core.Err()); peer.lost == nil || errors.Is(peer.lost, net.ErrClosed) {
+			if peer.lost = fromCore(why); peer.lost == nil || errors.Is(peer.lost, net.ErrClosed) {
 				peer.lost = ErrReset
 			}
 		}
@@ -370,12 +370,12 @@ func (p *PacketConn) writeTo(b []byte, to netip.AddrPort) error {
 		c.mu.Lock()
 		c.settleLocked(time.Now(), effortNone)
 		over := c.end.closed || c.core.WriteErr() != nil
-		lost := c.core.Undelivered()
+		lost, why := c.core.Undelivered(), c.core.Err()
 		c.mu.Unlock()
 		if !over {
 			return err
 		}
-		p.forget(c, lost)
+		p.forget(c, lost, why)
 	}
 }
 

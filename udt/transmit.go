@@ -224,7 +224,11 @@ func (c *Conn) armLocked(p proto.Plan) bool {
 	if p.At.IsZero() || !t.timerAt.IsZero() && !p.At.Before(t.timerAt) {
 		return true
 	}
-	t.timerAt = p.At
+	at := c.endpoint.timers.When(p.At)
+	if !t.timerAt.IsZero() && !at.Before(t.timerAt) {
+		return true
+	}
+	t.timerAt = at
 	c.mu.Unlock()
 	c.endpoint.timers.Set(&t.timer, p.At, p.Fine && !c.coarse)
 	c.mu.Lock()

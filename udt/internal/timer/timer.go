@@ -53,6 +53,14 @@ func (g *Group) Set(t *Timer, at time.Time, fine bool) {
 	}
 }
 
+// When returns when a Timer that is set to the given time wakes: later if that is far away.
+func (g *Group) When(at time.Time) time.Time {
+	if time.Until(at) <= gridFrom {
+		return at
+	}
+	return g.grid.time(int64(at.Sub(g.grid.started)/gridStep) + 1)
+}
+
 // Stop makes t be forgotten. One wake-up may be under way.
 func (g *Group) Stop(t *Timer) {
 	if t.runtime != nil {
